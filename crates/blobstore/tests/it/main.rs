@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The store's behaviour on a real directory (exclusive and shared) and in memory.
+
+mod catalog;
+mod common;
+mod crash;
+mod manifests;
+mod uploads;

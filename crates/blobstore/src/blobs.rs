@@ -172,7 +172,7 @@ impl BlobStore {
             let Some(bytes) = present(inner.driver.read(&key, SMALL).await)? else {
                 return Ok(None);
             };
-            self.check(data, Content::Bytes(bytes.clone())).await?;
+            self.vouch(data, Content::Bytes(bytes.clone())).await?;
             inner.small.fill(&ticket, *data, bytes.clone());
             return Ok(Some(Blob { size: bytes.len() as u64, source: Source::Memory(bytes) }));
         }
@@ -182,7 +182,7 @@ impl BlobStore {
         };
         match content {
             Content::File { file, len, .. } => {
-                self.check(data, Content::File { file: Arc::clone(&file), offset: 0, len }).await?;
+                self.vouch(data, Content::File { file: Arc::clone(&file), offset: 0, len }).await?;
                 inner.files.fill(&ticket, *data, (Arc::clone(&file), len));
                 Ok(Some(Blob { size: len, source: Source::File(file) }))
             }
@@ -190,7 +190,7 @@ impl BlobStore {
                 Ok(Some(Blob { size: bytes.len() as u64, source: Source::Memory(bytes) }))
             }
             stream @ Content::Stream { .. } => {
-                self.check(data, stream).await?;
+                self.vouch(data, stream).await?;
                 let source = Source::Driver { store: Arc::clone(inner), data: *data };
                 Ok(Some(Blob { size, source }))
             }
@@ -198,7 +198,7 @@ impl BlobStore {
     }
 
     /// Hashes content that is about to be served, if that is switched on.
-    async fn check(&self, digest: &Digest, content: Content) -> Result<()> {
+    async fn vouch(&self, digest: &Digest, content: Content) -> Result<()> {
         if !self.inner.verify_on_read || content::verify(content, digest).await?.0 {
             return Ok(());
         }

@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod journal;
 pub mod layout;
+pub mod maintenance;
 mod manifests;
 mod names;
 mod referrers;

@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -22,8 +22,9 @@ use storage::driver::{Driver, Key};
 use crate::cache::Trust;
 use crate::error::{Result, present};
 
-/// Names asked of the driver at once.
-const READ_PAGE: usize = 10_000;
+/// Names asked of the driver at once: a filesystem reads the whole directory for each page, so one
+/// page is meant to do.
+const READ_PAGE: usize = 2_000_000;
 
 /// A directory time stamp younger than this when it was read may hide a later change (design 5).
 const UNTRUSTED_AGE: Duration = Duration::from_secs(2);
@@ -69,6 +70,8 @@ struct Directory {
     reading: tokio::sync::Mutex<()>,
     used: AtomicU64,
     size: AtomicUsize,
+    /// No longer in the table: whoever still reads it counts for nothing.
+    detached: AtomicBool,
 }
 
 /// All directories that are held in memory.
@@ -212,7 +215,15 @@ impl Names {
         }
     }
 
+    fn detach(&self, entry: &Directory) {
+        self.resize(entry, 0);
+        entry.detached.store(true, Ordering::Relaxed);
+    }
+
     fn resize(&self, entry: &Directory, size: usize) {
+        if entry.detached.load(Ordering::Relaxed) {
+            return;
+        }
         let before = entry.size.swap(size, Ordering::Relaxed);
         self.total.fetch_add(size, Ordering::Relaxed);
         self.total.fetch_sub(before, Ordering::Relaxed);
@@ -228,7 +239,7 @@ impl Names {
                 .min_by_key(|(_, entry)| entry.used.load(Ordering::Relaxed))
                 .map(|(key, _)| key.clone());
             let Some(entry) = oldest.and_then(|key| directories.remove(&key)) else { return };
-            self.resize(&entry, 0);
+            self.detach(&entry);
         }
     }
 
@@ -279,6 +290,14 @@ impl Names {
         let entry = self.directories.lock().get(directory).cloned()?;
         let state = entry.state.lock();
         state.index.as_ref()?.names.get(name).copied()
+    }
+
+    /// Forgets everything. A directory that is being read just now is read again.
+    pub(crate) fn forget_all(&self) {
+        let entries: Vec<_> = self.directories.lock().drain().map(|(_, entry)| entry).collect();
+        for entry in entries {
+            self.detach(&entry);
+        }
     }
 
     /// Whether the directory is held at all.

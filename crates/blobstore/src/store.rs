@@ -212,6 +212,17 @@ impl Inner {
         self.blobs.forget_all();
         self.revisions.forget_all();
     }
+
+    /// Much was removed at once.
+    pub(crate) fn forget_everything(&self) {
+        self.forget_facts();
+        self.tags.forget_all();
+        self.manifests.forget_all();
+        self.small.forget_all();
+        self.files.forget_all();
+        self.tag_names.forget_all();
+        self.repository_names.forget_all();
+    }
 }
 
 /// A registry's store. Cheap to clone; all clones are the same store.

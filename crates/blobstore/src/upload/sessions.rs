@@ -134,7 +134,7 @@ impl Sessions {
     }
 
     /// The session is over.
-    pub(super) fn end(&self, id: Uuid) {
+    pub(crate) fn end(&self, id: Uuid) {
         let mut table = self.0.lock();
         table.slots.remove(&id);
         if table.ended.insert(id, ()).is_none() {

@@ -4,5 +4,6 @@
 mod catalog;
 mod common;
 mod crash;
+mod maintenance;
 mod manifests;
 mod uploads;

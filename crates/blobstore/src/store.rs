@@ -11,6 +11,7 @@ use oci::{Digest, MediaType, RepositoryName};
 use parking_lot::Mutex;
 use storage::driver::{Driver, Key};
 use storage::filesystem::{FileLock, Filesystem};
+use storage::observed::Observer;
 use tokio::task::spawn_blocking;
 
 use crate::buffer::{BUFFER_SIZE, Buffer, Pool};
@@ -130,6 +131,8 @@ pub enum Backend {
         /// The driver that the store reads and uploads through: the same directory, or a wrapper
         /// that observes it.
         driver: Arc<dyn Driver>,
+        /// Told of what the journal does, which goes past the driver's trait.
+        observer: Option<Arc<dyn Observer>>,
     },
     /// Anything else.
     Driver(Arc<dyn Driver>),
@@ -240,16 +243,18 @@ impl BlobStore {
     /// a predecessor to stop) or the root cannot be used; [`Error::Journal`] when the journal cannot
     /// be read or was written by a newer version.
     pub async fn open(backend: Backend, options: Options) -> Result<Self> {
-        let (driver, filesystem) = match backend {
-            Backend::Filesystem { filesystem, driver } => (driver, Some(filesystem)),
-            Backend::Driver(driver) => (driver, None),
+        let (driver, filesystem, observer) = match backend {
+            Backend::Filesystem { filesystem, driver, observer } => {
+                (driver, Some(filesystem), observer)
+            }
+            Backend::Driver(driver) => (driver, None, None),
         };
         let exclusive = options.trust.is_exclusive() && !options.read_only;
         let (engine, lock) = match &filesystem {
             Some(filesystem) if exclusive => {
                 let lock = lock(filesystem).await?;
                 let filesystem = filesystem.clone();
-                let journal = spawn_blocking(move || Journal::open(filesystem))
+                let journal = spawn_blocking(move || Journal::open(filesystem, observer))
                     .await
                     .map_err(|_| Error::Stopping)??;
                 (Engine::Journal(journal), Some(lock))

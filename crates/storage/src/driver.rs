@@ -14,7 +14,7 @@
 //! | [`Change::RemoveTree`] | rename away, then delete | list and delete 1000 names at a time, and abort the multipart uploads below | list, delete each | list, delete each | list, delete each, and the segments that the manifests name |
 //! | [`Upload`] | append to a file | multipart | resumable session | append blob, blocks of 4 MiB | segments, a dynamic large object at the end |
 //! | [`Upload::suspend`] note | empty | upload id; number, size and ETag of each part | session URI and offset | empty: the blob knows its length | segment prefix; number and size of each segment |
-//! | bytes too few for a part at suspend | – | kept in an object `data.tail` beside the note | tail below 256 KiB, likewise | – | – |
+//! | bytes too few for a part at suspend | – | kept in an object of the driver's own below `.berth/` | below 256 KiB, likewise | – | – |
 //! | [`Upload::finish`] | fdatasync, fsync directories | CompleteMultipartUpload; an empty object is one empty PUT | last chunk with the total size | nothing: every append was durable | PUT of the empty object with `X-Object-Manifest` |
 //! | finish at a known place | rename costs nothing | created at [`UploadHint::destination`]: no copy | likewise | likewise | segments stay where they are anyway |
 //! | [`Driver::list`] | readdir, the smallest names kept | ListObjectsV2, delimiter `/`, start-after | objects.list, delimiter, startOffset | List Blobs, delimiter; a page can be short or empty and go on | container GET, delimiter, marker |
@@ -28,10 +28,10 @@
 //!   it there, and the later `Move` finds the source missing and the target present, which is
 //!   success. A move interrupted between copy and delete leaves an old name only (registry.md 5.4).
 //! - **A part has a size, and there are at most 10 000 of them.** With parts of 10 MiB up to number
-//!   1000, and from there 7 % more each hundred, every part is below 5 GiB and the whole reaches 6 TiB,
-//!   more than the 5 TiB that S3 takes. Part sizes may differ, so a driver that resumes with another setting goes on.
-//!   All but the last part must have 5 MiB. Parts are streamed; what several uploads may hold in
-//!   memory is one budget, not one buffer each.
+//!   1000, and from there 7 % more each hundred, every part is below 5 GiB and the whole reaches
+//!   6 TiB, more than the 5 TiB that S3 takes. Part sizes may differ, so a driver that resumes with
+//!   another setting goes on. All but the last part must have 5 MiB. Parts are streamed; what
+//!   several uploads may hold in memory is one budget, not one buffer each.
 //! - **The note of a suspended upload has a limit of 64 KiB.** 10 000 parts with ETags take more.
 //!   The note then has the upload id, the count and the hash over the list, and the list is fetched
 //!   with ListParts, all pages; so also when the note is lost or empty (ListMultipartUploads finds

@@ -248,8 +248,7 @@ impl Driver for Memory {
 
     async fn resume_upload(&self, key: &Key, offset: u64, _: Bytes) -> Result<Box<dyn Upload>> {
         let state = self.state.lock();
-        let partial =
-            state.uploads.get(key).ok_or_else(|| Error::NotFound { key: key.clone() })?;
+        let partial = state.uploads.get(key).ok_or_else(|| Error::NotFound { key: key.clone() })?;
         let actual = partial.bytes.len() as u64;
         if actual != offset {
             return Err(Error::Offset { key: key.clone(), expected: offset, actual });

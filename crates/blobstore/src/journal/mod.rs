@@ -17,8 +17,9 @@
 //!   restores it ([`replay`]).
 //! - **Two segments** take turns. A segment is cut (its space reused) only after everything it
 //!   lists was synced by one `syncfs`, which covers exactly the files and directories that the
-//!   segment's operations touched, and more. Linux reports write-back errors from `syncfs` since
-//!   5.8; on older kernels the driver falls back to syncing one by one.
+//!   segment's operations touched, and more. (Linux reports write-back errors from `syncfs` since
+//!   5.8.) After a failed one everything is written anew, since the kernel forgets what it could
+//!   not write back.
 //! - **A failed sync acknowledges nothing** and the next batch overwrites the same place. Records
 //!   are chained by their checks, so nothing of the failed batch can be read as a continuation.
 
@@ -35,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use storage::filesystem::Filesystem;
+use storage::observed::Observer;
 use tokio::sync::{Semaphore, oneshot};
 
 pub(crate) use self::record::Op;
@@ -77,7 +79,9 @@ struct Entry {
 }
 
 enum Work {
-    Apply(Vec<Entry>),
+    /// Entries that are durable in that segment.
+    Apply(usize, Vec<Entry>),
+    /// The segment is full, or idle: sync what it lists.
     Cut(usize),
 }
 
@@ -102,8 +106,12 @@ pub(crate) struct Stats {
 
 struct Shared {
     filesystem: Filesystem,
+    /// Told of what is applied, as the driver would be: the journal goes past its trait.
+    observer: Option<Arc<dyn Observer>>,
     queue: Mutex<Queue>,
     queued: Condvar,
+    /// How many records of each segment the layout holds. Locked while one is applied.
+    applied: Mutex<[usize; 2]>,
     /// Which segments may be written from the start.
     free: Mutex<[bool; 2]>,
     freed: Condvar,
@@ -120,13 +128,19 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Replays what a crash left and starts the threads. Blocking.
-    pub(crate) fn open(filesystem: Filesystem) -> Result<Self> {
-        let mut segments = segment::open(&filesystem)?;
-        let generation = replay::replay(&filesystem, &mut segments)?;
+    pub(crate) fn open(
+        filesystem: Filesystem,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self> {
+        let segments = segment::open(&filesystem)?;
+        let handles = segments.each_ref().map(Segment::handle);
+        let generation = replay::replay(&filesystem, &handles)?;
         let shared = Arc::new(Shared {
             filesystem,
+            observer,
             queue: Mutex::new(Queue::default()),
             queued: Condvar::new(),
+            applied: Mutex::new([0, 0]),
             free: Mutex::new([true, true]),
             freed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -134,7 +148,6 @@ impl Journal {
         });
         let (to_apply, apply) = sync_channel(APPLY_QUEUE);
         let (to_cut, cut) = sync_channel(2);
-        let headers = segments.each_ref().map(Segment::header_handle);
         let writer = Writer {
             shared: Arc::clone(&shared),
             segments,
@@ -148,7 +161,7 @@ impl Journal {
         let threads = vec![
             spawn("journal-write", move || writer.run())?,
             spawn("journal-apply", move || apply_loop(&applier, &apply, &to_cut))?,
-            spawn("journal-cut", move || cut_loop(&cutter, &headers, &cut))?,
+            spawn("journal-cut", move || cut_loop(&cutter, &handles, &cut))?,
         ];
         Ok(Self { shared, room: Semaphore::new(QUEUE_KIB), threads: Mutex::new(threads) })
     }
@@ -234,7 +247,7 @@ impl Writer {
             }
             match self.write(&batch) {
                 Ok(()) => {
-                    if self.to_apply.send(Work::Apply(batch)).is_err() {
+                    if self.to_apply.send(Work::Apply(self.active, batch)).is_err() {
                         return;
                     }
                 }
@@ -332,9 +345,12 @@ impl Writer {
 fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>) {
     while let Ok(work) = work.recv() {
         match work {
-            Work::Apply(batch) => {
+            Work::Apply(segment, batch) => {
                 for entry in batch {
-                    let result = entry.ops.iter().try_for_each(|op| apply(&shared.filesystem, op));
+                    let mut applied = shared.applied.lock();
+                    let result = entry.ops.iter().try_for_each(|op| shared.apply(op));
+                    applied[segment] += 1;
+                    drop(applied);
                     if let Err(error) = &result {
                         tracing::error!(%error, "a durable change cannot be applied");
                     }
@@ -349,6 +365,21 @@ fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>
                 }
             }
         }
+    }
+}
+
+impl Shared {
+    fn apply(&self, op: &Op) -> storage::driver::Result<()> {
+        let Some(observer) = &self.observer else { return apply(&self.filesystem, op) };
+        let started = Instant::now();
+        let result = apply(&self.filesystem, op);
+        let operation = match op {
+            Op::Put { .. } => "StorageDriver.PutContent",
+            Op::Adopt { .. } | Op::Move { .. } => "StorageDriver.Move",
+            Op::Remove { .. } | Op::RemoveTree { .. } => "StorageDriver.Delete",
+        };
+        observer.observe(operation, started.elapsed().as_secs_f64(), result.as_ref().err());
+        result
     }
 }
 
@@ -367,29 +398,33 @@ fn apply(filesystem: &Filesystem, op: &Op) -> storage::driver::Result<()> {
 }
 
 /// Syncs what a full segment lists, then frees it.
-fn cut_loop(shared: &Shared, headers: &[segment::HeaderHandle; 2], work: &Receiver<usize>) {
+fn cut_loop(shared: &Shared, segments: &[segment::Handle; 2], work: &Receiver<usize>) {
     while let Ok(segment) = work.recv() {
-        loop {
-            let started = Instant::now();
-            match shared.filesystem.sync_filesystem().and_then(|()| Ok(headers[segment].erase()?)) {
-                Ok(()) => {
-                    tracing::debug!(seconds = started.elapsed().as_secs_f64(), "journal cut");
-                    shared.stats.cuts.fetch_add(1, Ordering::Relaxed);
-                    break;
-                }
-                Err(error) => {
-                    shared.stats.failures.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(%error, "the layout cannot be synced; the journal keeps it");
-                    if shared.stopping.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    std::thread::sleep(RETRY_CUT);
-                }
+        let started = Instant::now();
+        while let Err(error) = cut(shared, segments, segment) {
+            shared.stats.failures.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(%error, "the layout cannot be synced; the journal keeps it");
+            if shared.stopping.load(Ordering::Relaxed) {
+                return;
             }
+            std::thread::sleep(RETRY_CUT);
         }
+        tracing::debug!(seconds = started.elapsed().as_secs_f64(), "journal cut");
+        shared.stats.cuts.fetch_add(1, Ordering::Relaxed);
+        shared.applied.lock()[segment] = 0;
         shared.free.lock()[segment] = true;
         shared.freed.notify_one();
     }
+}
+
+fn cut(shared: &Shared, segments: &[segment::Handle; 2], segment: usize) -> Result<()> {
+    if let Err(error) = shared.filesystem.sync_filesystem() {
+        // The next sync may well succeed without having written what this one lost.
+        let applied = shared.applied.lock();
+        replay::reapply(&shared.filesystem, segments, *applied)?;
+        return Err(error.into());
+    }
+    Ok(segments[segment].erase()?)
 }
 
 /// Whether a new object must appear by rename. Content under `blobs/` may be reachable through an

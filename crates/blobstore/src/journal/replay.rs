@@ -21,22 +21,12 @@ use storage::driver::Key;
 use storage::filesystem::Filesystem;
 
 use super::record::{Op, Records};
-use super::segment::Segment;
+use super::segment::Handle;
 use crate::error::Result;
 
 /// Applies what the segments hold, syncs it and empties them. Returns the generation to go on with.
-pub(super) fn replay(filesystem: &Filesystem, segments: &mut [Segment; 2]) -> Result<u64> {
-    let mut lives = Vec::new();
-    for segment in segments.iter() {
-        lives.extend(segment.read()?);
-    }
-    lives.sort_by_key(|(header, _)| header.generation);
-    let generation = lives.last().map_or(0, |(header, _)| header.generation);
-    let ops: Vec<Op> = lives
-        .iter()
-        .flat_map(|(header, body)| Records::new(body, header.seed))
-        .flatten()
-        .collect();
+pub(super) fn replay(filesystem: &Filesystem, segments: &[Handle; 2]) -> Result<u64> {
+    let (generation, ops) = read(segments, [usize::MAX; 2])?;
     if !ops.is_empty() {
         let steps = plan(&ops);
         tracing::info!(operations = ops.len(), applied = steps.len(), "replaying the journal");
@@ -45,12 +35,41 @@ pub(super) fn replay(filesystem: &Filesystem, segments: &mut [Segment; 2]) -> Re
         }
         filesystem.sync_filesystem()?;
     }
-    if !lives.is_empty() {
-        for segment in segments.iter() {
-            segment.header_handle().erase()?;
+    if generation > 0 {
+        for segment in segments {
+            segment.erase()?;
         }
     }
     Ok(generation + 1)
+}
+
+/// Writes again what was applied, after the layout could not be synced: the kernel forgets what it
+/// failed to write back, so only bytes that are written anew can be synced. `applied` says how many
+/// records of each segment the layout holds; a later record must not be made visible here, because
+/// an earlier one that is applied afterwards could undo it.
+pub(super) fn reapply(
+    filesystem: &Filesystem,
+    segments: &[Handle; 2],
+    applied: [usize; 2],
+) -> Result<()> {
+    let (_, ops) = read(segments, applied)?;
+    plan(&ops).iter().try_for_each(|step| apply(filesystem, step))
+}
+
+/// The highest generation (0: none) and the first records of each segment, in order.
+fn read(segments: &[Handle; 2], counts: [usize; 2]) -> Result<(u64, Vec<Op>)> {
+    let mut lives = Vec::new();
+    for (segment, count) in segments.iter().zip(counts) {
+        lives.extend(segment.read()?.map(|(header, body)| (header, body, count)));
+    }
+    lives.sort_by_key(|(header, _, _)| header.generation);
+    let generation = lives.last().map_or(0, |(header, _, _)| header.generation);
+    let ops = lives
+        .iter()
+        .flat_map(|(header, body, count)| Records::new(body, header.seed).take(*count))
+        .flatten()
+        .collect();
+    Ok((generation, ops))
 }
 
 /// A step of the replay.

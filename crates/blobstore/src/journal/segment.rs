@@ -38,10 +38,34 @@ pub(super) struct Segment {
     begun: bool,
 }
 
-/// Lets the cut thread empty a segment that the writer has left.
-pub(super) struct HeaderHandle(Arc<File>);
+/// Reads and empties a segment from beside the writer.
+pub(super) struct Handle(Arc<File>);
 
-impl HeaderHandle {
+impl Handle {
+    /// The header and what follows it, if the segment holds records.
+    pub(super) fn read(&self) -> Result<Option<(Header, Vec<u8>)>> {
+        let length = self.0.metadata().map_err(Error::Journal)?.len();
+        if length < HEADER as u64 {
+            return Ok(None);
+        }
+        let mut header = [0; HEADER];
+        self.0.read_exact_at(&mut header, 0).map_err(Error::Journal)?;
+        let header = match Header::decode(&header) {
+            Ok(header) => header,
+            Err(HeaderError::Absent) => return Ok(None),
+            Err(HeaderError::Version(version)) => {
+                return Err(Error::Journal(io::Error::other(format!(
+                    "the journal has format {version}, this Berth reads format {}: start the newer \
+                     Berth once and stop it cleanly, or go on with it",
+                    super::record::VERSION
+                ))));
+            }
+        };
+        let mut body = vec![0; (length - HEADER as u64) as usize];
+        self.0.read_exact_at(&mut body, HEADER as u64).map_err(Error::Journal)?;
+        Ok(Some((header, body)))
+    }
+
     /// Makes the segment's records count no more.
     pub(super) fn erase(&self) -> storage::driver::Result<()> {
         let erase = || {
@@ -95,8 +119,8 @@ pub(super) fn open(filesystem: &Filesystem) -> Result<[Segment; 2]> {
 }
 
 impl Segment {
-    pub(super) fn header_handle(&self) -> HeaderHandle {
-        HeaderHandle(Arc::clone(&self.file))
+    pub(super) fn handle(&self) -> Handle {
+        Handle(Arc::clone(&self.file))
     }
 
     /// Starts the segment anew: what it held counts no more.
@@ -157,29 +181,6 @@ impl Segment {
         self.position = end;
         self.seed = seed;
         Ok(())
-    }
-
-    /// The header and what follows it, if the segment holds records.
-    pub(super) fn read(&self) -> Result<Option<(Header, Vec<u8>)>> {
-        let mut header = [0; HEADER];
-        if self.allocated < HEADER as u64 {
-            return Ok(None);
-        }
-        self.file.read_exact_at(&mut header, 0).map_err(Error::Journal)?;
-        let header = match Header::decode(&header) {
-            Ok(header) => header,
-            Err(HeaderError::Absent) => return Ok(None),
-            Err(HeaderError::Version(version)) => {
-                return Err(Error::Journal(io::Error::other(format!(
-                    "the journal has format {version}, this Berth reads format {}: start the newer \
-                     Berth once and stop it cleanly, or go on with it",
-                    super::record::VERSION
-                ))));
-            }
-        };
-        let mut body = vec![0; (self.allocated - HEADER as u64) as usize];
-        self.file.read_exact_at(&mut body, HEADER as u64).map_err(Error::Journal)?;
-        Ok(Some((header, body)))
     }
 }
 

@@ -86,8 +86,11 @@ struct Protected {
     time: String,
 }
 
-/// Takes a document apart into payload and signatures; `None` if it has no key `signatures`.
-pub(super) fn split(document: &[u8]) -> Result<Option<(Vec<u8>, Vec<Signature>)>, SignatureError> {
+/// A document taken apart: the payload, and what was inserted.
+pub(super) type Parts = (Vec<u8>, Vec<Signature>);
+
+/// Takes a document apart; `None` if it has no key `signatures`.
+pub(super) fn split(document: &[u8]) -> Result<Option<Parts>, SignatureError> {
     let wire: Wire = json::decode(document).map_err(SignatureError::Malformed)?;
     let Some(Bounded(signatures)) = wire.signatures else {
         return Ok(None);

@@ -43,7 +43,7 @@ fn recorded_documents() {
             LIST,
             MediaType::DockerList,
             "sha256:9539112d92f8a22e37f15b0f4d7c2ff1cd0da010e7a42a44a86007b59441a6fc",
-            vec![Entry],
+            vec![Entry, Entry],
         ),
         (
             OCI,

@@ -51,7 +51,7 @@ fn a_colon_makes_a_digest() {
 
 #[test]
 fn image_references() {
-    let cases: [(&str, Option<&str>, &str, Option<&str>, bool); 12] = [
+    for (text, host, name, tag, digest) in [
         ("busybox", None, "busybox", None, false),
         ("library/busybox:1", None, "library/busybox", Some("1"), false),
         ("quay.io/a/b", Some("quay.io"), "a/b", None, false),
@@ -64,8 +64,7 @@ fn image_references() {
         ("10.0.0.1:80/a", Some("10.0.0.1:80"), "a", None, false),
         ("a/b@DIGEST", None, "a/b", None, true),
         ("quay.io/a/b:c@DIGEST", Some("quay.io"), "a/b", Some("c"), true),
-    ];
-    for (text, host, name, tag, digest) in cases {
+    ] {
         let text = text.replace("DIGEST", DIGEST);
         let parsed = ImageReference::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(parsed.host(), host, "{text}");

@@ -3,8 +3,7 @@
 
 use super::support::Harness;
 
-const NAMES: [&str; 12] =
-    ["-", ".x", "0", "10", "9", "A", "B", "_", "a", "a-b", "a.b", "ab"];
+const NAMES: [&str; 12] = ["-", ".x", "0", "10", "9", "A", "B", "_", "a", "a-b", "a.b", "ab"];
 
 async fn fill(harness: &Harness) {
     for (index, name) in NAMES.iter().enumerate() {
@@ -23,8 +22,7 @@ pub(super) async fn names_are_in_byte_order(harness: Harness) {
     harness.expect_names("list", &NAMES).await;
     harness.remove("list/a").await;
     harness.remove_tree("list/a-b").await;
-    let left: Vec<&str> =
-        NAMES.into_iter().filter(|name| *name != "a" && *name != "a-b").collect();
+    let left: Vec<&str> = NAMES.into_iter().filter(|name| *name != "a" && *name != "a-b").collect();
     harness.expect_names("list", &left).await;
 }
 

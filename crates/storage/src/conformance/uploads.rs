@@ -74,8 +74,7 @@ pub(super) async fn resume_elsewhere(harness: Harness) {
         assert!(note.len() <= 64 * 1024, "the note has {} bytes", note.len());
     }
     assert_eq!(sent, bytes.len());
-    let upload =
-        harness.driver().resume_upload(&harness.key("u/data"), sent as u64, note).await;
+    let upload = harness.driver().resume_upload(&harness.key("u/data"), sent as u64, note).await;
     upload.expect("resume").finish().await.expect("finish");
     harness.expect_content("u/data", &bytes).await;
 }

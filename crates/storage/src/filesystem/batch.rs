@@ -5,12 +5,12 @@
 use std::collections::VecDeque;
 use std::io;
 
+use super::Inner;
 use super::directories::sync_data;
-use super::errors::{is_absent, map};
+use super::errors::{classify, is_absent};
 use super::names::Durability;
 use super::temporary::Temporary;
 use super::tree::parent;
-use super::Inner;
 use crate::driver::{Change, Key, Result};
 
 /// Files written before they are synced together; more would only cost descriptors.
@@ -49,12 +49,12 @@ impl Inner {
             let mut files = Vec::with_capacity(group.len());
             for (key, bytes) in group {
                 let (temporary, file) =
-                    self.write_temporary(bytes).map_err(|error| map("write", key, error))?;
+                    self.write_temporary(bytes).map_err(|error| classify("write", key, error))?;
                 staged.push_back(temporary);
                 files.push((key, file));
             }
             for (key, file) in files {
-                sync_data(&file).map_err(|error| map("sync", key, error))?;
+                sync_data(&file).map_err(|error| classify("sync", key, error))?;
             }
         }
         Ok(staged)
@@ -71,7 +71,8 @@ impl Inner {
             .collect();
         let Some(first) = targets.first() else { return Ok(()) };
         let directories: Vec<&str> = targets.iter().map(|key| parent(key.relative())).collect();
-        self.make_durable_dirs(&directories).map_err(|error| map("create directory", first, error))
+        self.make_durable_dirs(&directories)
+            .map_err(|error| classify("create directory", first, error))
     }
 
     fn apply_one(
@@ -85,24 +86,25 @@ impl Inner {
             Change::Put { key, .. } => {
                 let temporary = staged.pop_front().expect("every put of the batch was staged");
                 self.name_temporary(temporary, key.relative(), Durability::Durable)
-                    .map_err(|error| map("rename", key, error))?;
+                    .map_err(|error| classify("rename", key, error))?;
                 self.sync_parent(key)
             }
             Change::Move { from, to } => {
                 self.rename(from.relative(), to.relative(), Durability::Durable)
-                    .map_err(|error| map("rename", from, error))?;
+                    .map_err(|error| classify("rename", from, error))?;
                 // Also after a move that had happened already: its own sync may have failed.
                 self.sync_parent(to)?;
                 let same = parent(from.relative()) == parent(to.relative());
                 if same || tree_is_removed(from, later) { Ok(()) } else { self.sync_parent(from) }
             }
             Change::Remove { key } => {
-                self.remove(key.relative()).map_err(|error| map("remove", key, error))?;
+                self.remove(key.relative()).map_err(|error| classify("remove", key, error))?;
                 self.sync_parent(key)
             }
             Change::RemoveTree { key } => {
-                let tree =
-                    self.detach(key.relative()).map_err(|error| map("remove tree", key, error))?;
+                let tree = self
+                    .detach(key.relative())
+                    .map_err(|error| classify("remove tree", key, error))?;
                 detached.extend(tree);
                 self.sync_parent(key)
             }
@@ -113,7 +115,7 @@ impl Inner {
     /// whoever removed it answers for that.
     fn sync_parent(&self, key: &Key) -> Result<()> {
         absent_is_done(self.sync_dir(parent(key.relative())))
-            .map_err(|error| map("sync", key, error))
+            .map_err(|error| classify("sync", key, error))
     }
 }
 
@@ -124,10 +126,9 @@ fn absent_is_done(result: io::Result<()>) -> io::Result<()> {
 /// Whether a later change removes a tree in which the key lies.
 fn tree_is_removed(key: &Key, later: &[Change]) -> bool {
     later.iter().any(|change| match change {
-        Change::RemoveTree { key: tree } => key
-            .as_str()
-            .strip_prefix(tree.as_str())
-            .is_some_and(|below| below.starts_with('/')),
+        Change::RemoveTree { key: tree } => {
+            key.as_str().strip_prefix(tree.as_str()).is_some_and(|below| below.starts_with('/'))
+        }
         _ => false,
     })
 }

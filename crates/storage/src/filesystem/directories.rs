@@ -61,7 +61,7 @@ impl Filesystem {
         let met = self
             .inner
             .make_dirs(key.relative())
-            .map_err(|error| errors::map(CREATE_DIRECTORY, key, error))?;
+            .map_err(|error| errors::classify(CREATE_DIRECTORY, key, error))?;
         met.iter()
             .map(|path| {
                 Key::parse(&format!("/{path}")).map_err(|error| Error::Io {
@@ -77,12 +77,14 @@ impl Filesystem {
     /// whoever made them. Each directory is synced once. One that is gone has no names to keep.
     pub fn sync_names<'a>(&self, directories: impl IntoIterator<Item = &'a Key>) -> Result<()> {
         let directories = directories.into_iter().map(Key::relative);
-        self.inner.sync_names(directories).map_err(|error| errors::map("sync", &Key::root(), error))
+        self.inner
+            .sync_names(directories)
+            .map_err(|error| errors::classify("sync", &Key::root(), error))
     }
 
     /// Makes the names directly in a directory durable, but not its own name.
     pub fn sync_dir(&self, key: &Key) -> Result<()> {
-        self.inner.sync_dir(key.relative()).map_err(|error| errors::map("sync", key, error))
+        self.inner.sync_dir(key.relative()).map_err(|error| errors::classify("sync", key, error))
     }
 
     /// Makes everything in the filesystem durable.
@@ -91,7 +93,7 @@ impl Filesystem {
     /// when a later call succeeds: it has to be written again.
     pub fn sync_filesystem(&self) -> Result<()> {
         rustix::fs::syncfs(self.inner.tree.root())
-            .map_err(|error| errors::map("sync", &Key::root(), error.into()))
+            .map_err(|error| errors::classify("sync", &Key::root(), error.into()))
     }
 }
 
@@ -204,7 +206,10 @@ impl Inner {
     fn try_sync_dir(&self, directory: &impl AsFd, suspect: bool) -> io::Result<()> {
         if suspect {
             let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-            rustix::fs::futimens(directory, &Timestamps { last_access: now, last_modification: now })?;
+            rustix::fs::futimens(
+                directory,
+                &Timestamps { last_access: now, last_modification: now },
+            )?;
         }
         rustix::io::retry_on_intr(|| rustix::fs::fsync(directory))?;
         if suspect {

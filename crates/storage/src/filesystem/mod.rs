@@ -67,7 +67,7 @@ use self::temporary::Names;
 use self::tree::Tree;
 use crate::driver::{Key, Result};
 
-pub use self::errors::map as classify;
+pub use self::errors::classify;
 pub use self::names::FileLock;
 pub use self::remove::DetachedTree;
 
@@ -109,7 +109,8 @@ impl Filesystem {
     ///
     /// Nothing is written into an existing one, so a read-only volume can be opened.
     pub fn open(root: &Path, options: Options) -> Result<Self> {
-        let tree = Tree::open(root).map_err(|error| errors::map("open", &Key::root(), error))?;
+        let tree =
+            Tree::open(root).map_err(|error| errors::classify("open", &Key::root(), error))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 tree,

@@ -40,18 +40,18 @@ impl Filesystem {
         self.inner
             .rename(from.relative(), to.relative(), Durability::Unsynced)
             .map(drop)
-            .map_err(|error| errors::map("rename", from, error))
+            .map_err(|error| errors::classify("rename", from, error))
     }
 
     /// Removes an object without syncing; tells whether it was there.
     pub fn remove(&self, key: &Key) -> Result<bool> {
-        self.inner.remove(key.relative()).map_err(|error| errors::map("remove", key, error))
+        self.inner.remove(key.relative()).map_err(|error| errors::classify("remove", key, error))
     }
 
     /// Locks a file, which is created if it is missing, against every other process.
     /// [`Error::Busy`](crate::driver::Error::Busy) says that another one holds it.
     pub fn lock_exclusive(&self, key: &Key) -> Result<FileLock> {
-        self.inner.lock(key.relative()).map_err(|error| errors::map("lock", key, error))
+        self.inner.lock(key.relative()).map_err(|error| errors::classify("lock", key, error))
     }
 }
 

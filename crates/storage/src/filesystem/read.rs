@@ -28,15 +28,16 @@ impl Filesystem {
 
     /// Opens an object and tells its size, which was asked for anyway.
     pub fn open_sized(&self, key: &Key) -> Result<(File, u64)> {
-        self.inner.open_sized(key.relative()).map_err(|error| errors::map("open", key, error))
+        self.inner.open_sized(key.relative()).map_err(|error| errors::classify("open", key, error))
     }
 
     /// A whole object of at most `limit` bytes.
     pub fn read_small(&self, key: &Key, limit: usize) -> Result<Bytes> {
-        let failed = |error| errors::map("read", key, error);
+        let failed = |error| errors::classify("read", key, error);
         let (mut file, size) = self.inner.open_sized(key.relative()).map_err(failed)?;
         let too_large = || Error::TooLarge { key: key.clone(), limit };
-        let size = usize::try_from(size).ok().filter(|size| *size <= limit).ok_or_else(too_large)?;
+        let size =
+            usize::try_from(size).ok().filter(|size| *size <= limit).ok_or_else(too_large)?;
         let mut bytes = vec![0; size];
         let mut filled = 0;
         while filled < size {
@@ -54,7 +55,7 @@ impl Filesystem {
 
     /// Kind, size and age.
     pub fn stat(&self, key: &Key) -> Result<Meta> {
-        self.inner.stat(key.relative()).map_err(|error| errors::map("stat", key, error))
+        self.inner.stat(key.relative()).map_err(|error| errors::classify("stat", key, error))
     }
 
     /// Shows every name in a directory, in no order, until `visit` breaks off.
@@ -69,7 +70,7 @@ impl Filesystem {
     ) -> Result<()> {
         self.inner
             .list_dir(key.relative(), visit)
-            .map_err(|error| errors::map("list", key, error))
+            .map_err(|error| errors::classify("list", key, error))
     }
 }
 

@@ -31,7 +31,7 @@ impl Filesystem {
         let detached = self
             .inner
             .detach(key.relative())
-            .map_err(|error| errors::map("remove tree", key, error))?;
+            .map_err(|error| errors::classify("remove tree", key, error))?;
         Ok(detached.map(|path| DetachedTree { path, key: key.clone() }))
     }
 
@@ -40,7 +40,7 @@ impl Filesystem {
         self.inner
             .delete_tree(&tree.path)
             .map(|_| ())
-            .map_err(|error| errors::map("remove tree", &tree.key, error))
+            .map_err(|error| errors::classify("remove tree", &tree.key, error))
     }
 
     /// Removes a directory, or an object of that name, with all that it holds, without syncing;

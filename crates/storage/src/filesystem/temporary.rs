@@ -107,7 +107,7 @@ impl Filesystem {
         let key = Key::root();
         self.inner
             .reclaim_temporaries(cutoff)
-            .map_err(|error| errors::map("reclaim temporary files", &key, error))
+            .map_err(|error| errors::classify("reclaim temporary files", &key, error))
     }
 }
 

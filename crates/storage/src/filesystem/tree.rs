@@ -5,7 +5,8 @@
 //! the kernel itself refuses to leave the root, whatever links an administrator or an attacker with
 //! access to the volume has laid: `RESOLVE_BENEATH`. Where it is missing or filtered away, `openat`
 //! is used; a key has no `..`, so then only symbolic links in the middle of a path could lead out.
-//! The last element is never followed as a link in either case.
+//! An object is never a link. A directory may be one where the kernel sees to it that it leads to
+//! another directory below the root.
 
 use std::fs::File;
 use std::io;
@@ -45,7 +46,11 @@ impl Tree {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         create_durably(path)?;
         let root = rustix::io::retry_on_intr(|| {
-            rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            rustix::fs::open(
+                path,
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
         })?;
         // Old kernels answer ENOSYS, old seccomp profiles EPERM: any failure here means "not usable".
         let beneath = rustix::fs::openat2(
@@ -67,7 +72,9 @@ impl Tree {
     /// Opens a path below the root; the empty path is the root itself.
     pub(super) fn open_at(&self, path: &str, flags: OFlags) -> io::Result<OwnedFd> {
         let path = if path.is_empty() { "." } else { path };
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let follow = self.beneath && flags.contains(OFlags::DIRECTORY);
+        let flags = flags | OFlags::CLOEXEC;
+        let flags = if follow { flags } else { flags | OFlags::NOFOLLOW };
         let mode = if flags.contains(OFlags::CREATE) { FILE_MODE } else { Mode::empty() };
         if !self.beneath {
             return Ok(rustix::io::retry_on_intr(|| {
@@ -154,4 +161,41 @@ fn create_durably(path: &Path) -> io::Result<()> {
         File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without `openat2` the same paths open, and a link at the end is still refused.
+    #[test]
+    fn the_fallback_opens_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("d")).unwrap();
+        std::fs::write(directory.path().join("d/file"), "x").unwrap();
+        std::os::unix::fs::symlink("file", directory.path().join("d/link")).unwrap();
+        for beneath in [true, false] {
+            let mut tree = Tree::open(directory.path()).unwrap();
+            if beneath && !tree.beneath {
+                println!("skipped: this kernel or sandbox has no openat2");
+                continue;
+            }
+            tree.beneath = beneath;
+            tree.open_file("d/file", OFlags::RDONLY).unwrap();
+            tree.open_file("d/new", OFlags::WRONLY | OFlags::CREATE).unwrap();
+            tree.open_dir("").unwrap();
+            tree.open_dir_path("d").unwrap();
+            let link = tree.open_file("d/link", OFlags::RDONLY).unwrap_err();
+            assert_eq!(link.raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+            let absent = tree.open_file("d/absent", OFlags::RDONLY).unwrap_err();
+            assert_eq!(absent.kind(), io::ErrorKind::NotFound);
+        }
+    }
+
+    #[test]
+    fn a_root_is_created_with_all_above_it() {
+        let directory = tempfile::tempdir().unwrap();
+        Tree::open(&directory.path().join("a/b/c")).unwrap();
+        assert!(directory.path().join("a/b/c").is_dir());
+    }
 }

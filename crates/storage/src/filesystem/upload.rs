@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
 use super::directories::sync_data;
-use super::errors::map;
+use super::errors::classify;
 use super::tree::parent;
 use super::{Filesystem, Inner};
 use crate::driver::{Error, Key, Result, Upload, UploadHint};
@@ -43,12 +43,11 @@ impl FileUpload {
     /// Begins an upload.
     pub(super) fn create(filesystem: &Filesystem, key: &Key, hint: &UploadHint) -> Result<Self> {
         let file = filesystem.create_file(key)?;
-        let reserved = hint.size.filter(|size| *size >= RESERVE_FROM).map_or(0, |size| {
-            size.min(RESERVE_MOST)
-        });
+        let reserved =
+            hint.size.filter(|size| *size >= RESERVE_FROM).map_or(0, |size| size.min(RESERVE_MOST));
         if let Err(error) = reserve(&file, reserved) {
             remove_untrusted(&filesystem.inner, key, &file);
-            return Err(map("reserve", key, error));
+            return Err(classify("reserve", key, error));
         }
         Ok(Self::new(filesystem, key, file, 0, reserved))
     }
@@ -56,7 +55,7 @@ impl FileUpload {
     /// Goes on with an upload.
     pub(super) fn resume(filesystem: &Filesystem, key: &Key, expected: u64) -> Result<Self> {
         let file = filesystem.open_write(key)?;
-        let metadata = file.metadata().map_err(|error| map("stat", key, error))?;
+        let metadata = file.metadata().map_err(|error| classify("stat", key, error))?;
         if !metadata.is_file() {
             return Err(Error::NotFound { key: key.clone() });
         }
@@ -92,7 +91,7 @@ impl FileUpload {
                 // Also when nobody waits for the cut, its outcome is then unknown.
                 self.torn = true;
                 let cut = self.filesystem.blocking("truncate", &self.key, move |_| {
-                    file.set_len(offset).map_err(|error| map("truncate", &key, error))
+                    file.set_len(offset).map_err(|error| classify("truncate", &key, error))
                 });
                 self.torn = cut.await.is_err();
                 return Err(error);
@@ -107,7 +106,7 @@ impl FileUpload {
             return Ok(());
         }
         let source = io::Error::other("an earlier write failed and could not be taken back");
-        Err(map("write", &self.key, source))
+        Err(classify("write", &self.key, source))
     }
 }
 
@@ -124,7 +123,7 @@ impl Upload for FileUpload {
         let (file, offset, key) = (Arc::clone(&self.file), self.offset, self.key.clone());
         self.pending = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            file.write_all_at(&data, offset).map_err(|error| map("write", &key, error))?;
+            file.write_all_at(&data, offset).map_err(|error| classify("write", &key, error))?;
             Ok(offset + data.len() as u64)
         }));
         self.settle().await
@@ -163,14 +162,14 @@ impl Upload for FileUpload {
 fn finish(inner: &Inner, key: &Key, file: &File, cut: Option<u64>) -> Result<()> {
     if let Some(len) = cut {
         // Gives reserved space back that no bytes came for.
-        file.set_len(len).map_err(|error| map("truncate", key, error))?;
+        file.set_len(len).map_err(|error| classify("truncate", key, error))?;
     }
     if let Err(error) = sync_data(file) {
         // The next sync would answer success although the bytes may be lost.
         remove_untrusted(inner, key, file);
-        return Err(map("sync", key, error));
+        return Err(classify("sync", key, error));
     }
-    let failed = |error| map("sync", key, error);
+    let failed = |error| classify("sync", key, error);
     let open = rustix::fs::fstat(file).map_err(|error| failed(error.into()))?;
     let named = inner.stat_raw(key.relative()).map_err(failed)?;
     if (open.st_dev, open.st_ino) != (named.st_dev, named.st_ino) {

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use rustix::fs::OFlags;
 
+use super::errors::is_absent;
 use super::names::Durability;
 use super::temporary::Temporary;
-use super::errors::is_absent;
 use super::tree::split;
 use super::{Filesystem, Inner, RACE_ATTEMPTS, errors};
 use crate::driver::{Key, Result};
@@ -30,13 +30,15 @@ impl Filesystem {
             let (temporary, _) = inner.write_temporary(bytes)?;
             inner.name_temporary(temporary, path, Durability::Unsynced)
         };
-        write().map_err(|error| errors::map("write", key, error))
+        write().map_err(|error| errors::classify("write", key, error))
     }
 
     /// Creates an empty file for an upload, opened for reading and writing, and its directories. An
     /// older one of that name loses the name; who still has it open writes into nothing.
     pub fn create_file(&self, key: &Key) -> Result<File> {
-        self.inner.create_file(key.relative()).map_err(|error| errors::map("create", key, error))
+        self.inner
+            .create_file(key.relative())
+            .map_err(|error| errors::classify("create", key, error))
     }
 
     /// Opens the file of an upload for reading and writing.
@@ -44,7 +46,7 @@ impl Filesystem {
         self.inner
             .tree
             .open_file(key.relative(), OFlags::RDWR)
-            .map_err(|error| errors::map("open", key, error))
+            .map_err(|error| errors::classify("open", key, error))
     }
 }
 

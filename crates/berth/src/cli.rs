@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What can be typed, and what it calls.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::registry;
+
+/// Berth: an integrated container image registry.
+#[derive(Debug, Parser)]
+#[command(name = "berth", version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a registry, or work on its store
+    ///
+    /// Without a subcommand the registry is served in the foreground until SIGTERM or SIGINT.
+    Registry(Registry),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct Registry {
+    #[command(subcommand)]
+    command: Option<RegistryCommand>,
+    #[command(flatten)]
+    source: Source,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Source {
+    /// Configuration file in distribution's format
+    ///
+    /// REGISTRY_ variables override it. Without a file (and without
+    /// REGISTRY_CONFIGURATION_PATH) a built-in one is used: storage in /var/lib/registry, port
+    /// 5000, no authentication.
+    #[arg(value_name = "CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Refuse unknown keys and REGISTRY_ variables instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum RegistryCommand {
+    /// Serve the registry (the same as without subcommand; distribution's name for it)
+    Serve(Source),
+    /// Read a whole store and report what is missing, torn, damaged or foreign
+    ///
+    /// Every blob is hashed, every link followed. Nothing is changed, and the registry may run
+    /// meanwhile. Exit code: 0 nothing is damaged, 1 something is, 2 the store could not be read.
+    Check {
+        #[command(flatten)]
+        source: Source,
+        /// How findings are printed
+        #[arg(long, value_enum, default_value_t)]
+        output: registry::maintenance::Output,
+        /// Do not report progress on standard error
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Remove blobs that no manifest refers to
+    ///
+    /// The registry must be stopped (an exclusive store is locked while it runs) or read-only.
+    #[command(alias = "gc")]
+    GarbageCollect {
+        #[command(flatten)]
+        source: Source,
+        /// Only print what would be removed
+        #[arg(long, short)]
+        dry_run: bool,
+        /// Also remove manifests that no tag leads to, as a child or referrer either
+        #[arg(long, short = 'm')]
+        delete_untagged: bool,
+        /// Print the totals only
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Remove upload sessions that were begun and never finished
+    ///
+    /// A dry run unless --delete is given. The registry may run meanwhile only if the store is
+    /// shared; a running registry purges by itself (storage.maintenance.uploadpurging).
+    PurgeUploads {
+        #[command(flatten)]
+        source: Source,
+        /// Remove sessions older than this (Go notation: 168h, 30m)
+        #[arg(long, default_value = "168h", value_parser = registry::maintenance::parse_age)]
+        older_than: std::time::Duration,
+        /// Really remove them
+        #[arg(long)]
+        delete: bool,
+    },
+    /// Print the reference of all settings
+    ConfigReference {
+        /// As JSON instead of Markdown
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Does what was asked.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "berth", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Registry(Registry { command, source }) => match command {
+            None => registry::serve::run(&source),
+            Some(RegistryCommand::Serve(source)) => registry::serve::run(&source),
+            Some(RegistryCommand::Check { source, output, quiet }) => {
+                registry::maintenance::check(&source, output, quiet)
+            }
+            Some(RegistryCommand::GarbageCollect { source, dry_run, delete_untagged, quiet }) => {
+                registry::maintenance::garbage_collect(&source, dry_run, delete_untagged, quiet)
+            }
+            Some(RegistryCommand::PurgeUploads { source, older_than, delete }) => {
+                registry::maintenance::purge_uploads(&source, older_than, delete)
+            }
+            Some(RegistryCommand::ConfigReference { json }) => {
+                if json {
+                    println!("{}", registry_config::reference_json());
+                } else {
+                    print!("{}", registry_config::reference_markdown());
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_and_a_subcommand_are_told_apart() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(words).map(|a| a.command);
+        let Ok(Command::Registry(registry)) = parse(&["berth", "registry", "/etc/config.yml"]) else {
+            panic!("a file alone serves");
+        };
+        assert_eq!(registry.source.config, Some("/etc/config.yml".into()));
+        let words = ["berth", "registry", "garbage-collect", "-d", "-m", "/etc/config.yml"];
+        let Ok(Command::Registry(registry)) = parse(&words) else { panic!("distribution's flags") };
+        assert!(matches!(
+            registry.command,
+            Some(RegistryCommand::GarbageCollect { dry_run: true, delete_untagged: true, .. })
+        ));
+    }
+}

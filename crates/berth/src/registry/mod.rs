@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `berth registry`: from a configuration to a running registry, or to work on its store.
+
+mod checks;
+mod config;
+mod debug;
+pub(crate) mod maintenance;
+mod metrics;
+pub(crate) mod serve;
+mod settings;
+mod store;

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Serving a registry: start, run, stop.
+//!
+//! Order of a start: log, store (lock and journal replay), the parts, then the listener, so that
+//! the first connection that is accepted is served. Order of a stop: accepting ends, requests in
+//! flight get `http.draintimeout`, then the journal is emptied.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use blobstore::BlobStore;
+use httpd::{Listener, Server};
+use registry::{Notifier, NotifierParts, Registry, RegistryParts};
+use registry_config::Config;
+use registry_config::config::http::Network;
+use telemetry::families::RegistryMetrics;
+use telemetry::go::go_duration;
+use telemetry::log::Line;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::store::Purpose;
+use super::{checks, config, debug, maintenance, metrics, settings, store};
+use crate::cli::Source;
+
+/// Threads for file work: more would only queue at the disk.
+const BLOCKING_THREADS: usize = 64;
+
+/// File work comes in bursts; a thread that has had nothing to do for this long is given back.
+const BLOCKING_KEEP: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(source: &Source) -> Result<ExitCode> {
+    let (config, warnings) = config::load(source)?;
+    config::init_log(&config, None, &warnings)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if config.berth.workers > 0 {
+        runtime.worker_threads(config.berth.workers.into());
+    }
+    let runtime = runtime
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_KEEP)
+        .thread_stack_size(1 << 20)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    match runtime.block_on(serve(&config)) {
+        Ok(()) => {
+            Line::info("server shutdown, bye.").emit();
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            // One line, in the log's own format: this is what a supervisor shows.
+            Line::fatal(format!("{error:#}")).emit();
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+async fn serve(config: &Config) -> Result<()> {
+    Line::info("start registry")
+        .field("distribution_version", concat!("v", env!("CARGO_PKG_VERSION"), "+berth"))
+        .field("openshift_version", concat!("v", env!("CARGO_PKG_VERSION")))
+        .emit();
+    // Signals are caught before anything takes long, so that none is missed.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let inherited = httpd::inherited()?;
+
+    let per_route = config.http.debug.prometheus.enabled;
+    let families = metrics::families(per_route)?;
+    let observed = config.openshift.metrics.enabled || per_route;
+    let settings = settings::data_plane(config)?;
+    let authorizer = settings::authorizer(config)?;
+    let store = store::open(config, Purpose::Serve, observed.then_some(&*families)).await?;
+    metrics::show_usage(&families, &store);
+    let health = checks::register(&config.health, &store)?;
+    let (notifier, deliveries) = notifier(config, &families)?;
+    Line::info("redis not configured").emit();
+    let (stop, stopping) = watch::channel(());
+    let purge = start_purge(config, &store, stopping.clone());
+    if config.storage.redirect.disable {
+        Line::info("backend redirection disabled").emit();
+    }
+    Line::info("using openshift blob descriptor cache").emit();
+
+    let registry = Registry::new(RegistryParts {
+        store: store.clone(),
+        authorizer,
+        settings,
+        metrics: Arc::clone(&families),
+        health: health.clone(),
+        notifier,
+        schema1_key: settings::schema1_key(config)?,
+    });
+    let tls = settings::tls(config)?;
+    let mut server = Server::new(registry, settings::engine(config));
+    for listener in listeners(config, inherited)? {
+        announce(config, &listener, tls.is_some());
+        server = server.listen(listener, tls.clone());
+    }
+    let debug = start_debug(config, health, families, stopping)?;
+
+    let drained = server
+        .serve(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            Line::info("shutting down image registry server").emit();
+        })
+        .await;
+    drop(stop);
+    if let Some(purge) = purge {
+        let _ = purge.await;
+    }
+    for delivery in deliveries {
+        // Bounded: what is not delivered by then waits on disk for the next start.
+        let _ = tokio::time::timeout(Duration::from_secs(1), delivery).await;
+    }
+    if let Some(debug) = debug {
+        debug.abort();
+    }
+    store.close().await;
+    if drained.cut > 0 {
+        bail!(
+            "{} connections were still at work after {} (http.draintimeout) and were cut",
+            drained.cut,
+            go_duration(config.http.drain_timeout)
+        );
+    }
+    Ok(())
+}
+
+fn listeners(config: &Config, inherited: Vec<httpd::Inherited>) -> Result<Vec<Listener>> {
+    if !inherited.is_empty() {
+        return Ok(inherited.into_iter().map(|socket| socket.listener).collect());
+    }
+    let address = &config.http.addr;
+    Ok(vec![match config.http.net {
+        Network::Tcp => Listener::tcp(address).context("http.addr")?,
+        Network::Unix => Listener::unix(address.as_ref()).context("http.addr")?,
+    }])
+}
+
+/// The line that tells where the registry is; with port 0 the port that was chosen.
+fn announce(config: &Config, listener: &Listener, tls: bool) {
+    let configured = &config.http.addr;
+    let address = match listener.local_addr() {
+        Some(bound) if !configured.ends_with(&format!(":{}", bound.port())) => bound.to_string(),
+        _ => configured.clone(),
+    };
+    Line::info(format!("listening on {address}{}", if tls { ", tls" } else { "" })).emit();
+}
+
+fn notifier(
+    config: &Config,
+    families: &RegistryMetrics,
+) -> Result<(Option<Arc<Notifier>>, registry::Deliveries)> {
+    let endpoints = settings::endpoints(config)?;
+    if endpoints.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let parts = NotifierParts {
+        endpoints,
+        directory: store::private_directory(config).map(|berth| berth.join("notifications")),
+        backlog_bytes: config.berth.notifications.queue_bytes.bytes(),
+        include_references: config.notifications.events.include_references,
+        source: source_address(config),
+        tls: Arc::new(registry::client_tls()?),
+    };
+    let (notifier, deliveries) = Notifier::start(parts, &families.own)?;
+    Ok((Some(Arc::new(notifier)), deliveries))
+}
+
+/// `source.addr` of events: host name and port.
+fn source_address(config: &Config) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let port = config.http.addr.rsplit_once(':').map_or("", |(_, port)| port);
+    format!("{}:{port}", host.trim())
+}
+
+/// Purges abandoned uploads now and then (registry.md 5.7): first after a random part of an hour,
+/// so that replicas do not all walk at once.
+fn start_purge(
+    config: &Config,
+    store: &BlobStore,
+    mut stopping: watch::Receiver<()>,
+) -> Option<tokio::task::JoinHandle<()>> {
+    let purging = config.storage.maintenance.upload_purging.clone();
+    if !purging.enabled || config.storage.maintenance.read_only.enabled {
+        return None;
+    }
+    let store = store.clone();
+    let minutes = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) % 60;
+    let mut pause = Duration::from_secs(60 * minutes);
+    Some(tokio::spawn(async move {
+        loop {
+            Line::info(format!("Starting upload purge in {}", go_duration(pause))).emit();
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stopping.changed() => return,
+            }
+            let run = maintenance::purge(&store, purging.age, SystemTime::now(), purging.dry_run);
+            tokio::select! {
+                () = run => {}
+                _ = stopping.changed() => return,
+            }
+            pause = purging.interval;
+        }
+    }))
+}
+
+fn start_debug(
+    config: &Config,
+    health: telemetry::health::Health,
+    metrics: Arc<RegistryMetrics>,
+    mut stopping: watch::Receiver<()>,
+) -> Result<Option<tokio::task::JoinHandle<()>>> {
+    let configured = &config.http.debug;
+    let Some(address) = &configured.addr else { return Ok(None) };
+    let prometheus = &configured.prometheus;
+    let service = debug::Debug {
+        health,
+        metrics,
+        metrics_path: prometheus.enabled.then(|| prometheus.path.clone()),
+    };
+    let listener = Listener::tcp(address).context("http.debug.addr")?;
+    let limits = httpd::Limits { connections: 64, drain: Duration::ZERO, ..Default::default() };
+    let server = Server::new(service, limits).listen(listener, None);
+    Line::info(format!("debug server listening on {address}")).emit();
+    Ok(Some(tokio::spawn(async move {
+        server
+            .serve(async move {
+                let _ = stopping.changed().await;
+            })
+            .await;
+    })))
+}

@@ -2,11 +2,10 @@
 //! File data for replies without blocking a worker thread.
 //!
 //! `sendfile` and `read` sleep when a page is not in the page cache, and a worker that sleeps stops
-//! every connection it carries. So each megabyte is probed first with reads of one byte that may
-//! not wait (`RWF_NOWAIT`; five per MiB, 1.5 µs each on a loaded machine, some 5 % of what sending
-//! the MiB costs). What is there goes by `sendfile`, or by a read on the
-//! worker; what is not is read on the blocking pool into a pooled buffer, while the kernel is
-//! asked to fetch what follows.
+//! every connection it carries. So each MiB is probed first with reads of one byte that may not
+//! wait (`RWF_NOWAIT`; five per MiB, 1.5 µs each on a loaded machine, some 5 % of what sending the
+//! MiB costs). What is there goes by `sendfile`, or by a read on the worker; what is not is read on
+//! the blocking pool into a pooled buffer, while the kernel is asked to fetch what follows.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};

@@ -14,8 +14,8 @@
 //!    └▶ completed: observe (log lines, metrics), notifications
 //! ```
 //!
-//! - A push: [`push`] (session, commit, manifest) → store → 201.
-//! - A pull: [`pull`] (tag → digest → bytes).
+//! - A push: `push` (session, commit, manifest) → store → 201.
+//! - A pull: `pull` (tag → digest → bytes).
 //! - Everything that changes the store passes `gate`.
 
 mod app;

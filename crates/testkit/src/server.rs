@@ -304,6 +304,13 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// The last lines of what it has printed, for messages.
+    pub fn log_tail(&self, lines: usize) -> String {
+        let log = self.log();
+        let all: Vec<&str> = log.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
     /// What `strace` has written so far, for a registry that runs under it.
     pub fn trace(&self) -> String {
         let file = self.log.with_file_name("strace.log");
@@ -396,10 +403,7 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() || std::env::var_os("BERTH_TEST_LOG").is_some() {
-            let log = self.log();
-            let tail: Vec<&str> = log.lines().rev().take(40).collect();
-            eprintln!("--- end of the registry's log");
-            tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            eprintln!("--- end of the registry's log\n{}", self.log_tail(40));
         }
     }
 }

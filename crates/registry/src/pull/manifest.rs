@@ -37,6 +37,10 @@ pub(crate) async fn get(
         return Ok(answer(call, &signed.0, &MediaType::DockerSchema1Signed, signed.1.clone()));
     }
     call.note(|| Happening::pulled_manifest(repository, &stored, tag.as_ref()));
+    if stored.media_type.is_schema1() {
+        let signed = call.registry.conversions.sign(&stored)?;
+        return Ok(answer(call, &stored.digest, &MediaType::DockerSchema1Signed, signed));
+    }
     Ok(answer(call, &stored.digest, &stored.media_type, stored.bytes.clone()))
 }
 
@@ -163,11 +167,13 @@ fn content_type(media_type: &MediaType) -> HeaderValue {
     )
 }
 
-/// Schema 1 forms of schema 2 images, made when asked for. Remembered, so that a HEAD and the GET
-/// after it see the same signature and length.
+/// Signed schema 1 manifests, made when asked for: forms of schema 2 images, and stored schema 1
+/// manifests with a signature. Remembered, so that a HEAD and the GET after it see the same
+/// signature and length.
 pub(crate) struct Conversions {
     key: SigningKey,
     made: Cache<(Digest, RepositoryName, String), Arc<(Digest, Bytes)>>,
+    signed: Cache<Digest, Bytes>,
 }
 
 /// Conversions remembered; some 10 KiB each.
@@ -178,7 +184,20 @@ const MAX_CONFIG: u64 = 4 << 20;
 
 impl Conversions {
     pub(crate) fn new(key: SigningKey) -> Self {
-        Self { key, made: Cache::new(CONVERSIONS) }
+        Self { key, made: Cache::new(CONVERSIONS), signed: Cache::new(CONVERSIONS) }
+    }
+
+    /// A stored schema 1 manifest with a signature of ours: only its payload is stored.
+    fn sign(&self, stored: &StoredManifest) -> Result<Bytes> {
+        if let Some(signed) = self.signed.get(&stored.digest) {
+            return Ok(signed);
+        }
+        let signed = self.key.sign(&stored.bytes, OffsetDateTime::now_utc()).map_err(|error| {
+            Error::new(Code::Unknown).detail("the manifest cannot be signed").caused_by(error)
+        })?;
+        let signed = Bytes::from(signed.bytes);
+        self.signed.insert(stored.digest, signed.clone());
+        Ok(signed)
     }
 
     async fn convert(

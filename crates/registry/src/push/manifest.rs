@@ -31,6 +31,7 @@ pub(crate) async fn put(
         references::check(call, repository, &manifest).await?;
     }
     let size = bytes.len() as u64;
+    let bytes = to_store(&manifest, bytes);
     let write = ManifestWrite { manifest: &manifest, bytes, digest, tags: &named };
     call.store().put_manifest(repository, write).await?;
     call.note(|| Happening::pushed_manifest(repository, &manifest, digest, size, named.first()));
@@ -49,6 +50,15 @@ pub(crate) async fn put(
         }
     }
     Ok(reply)
+}
+
+/// What is kept: the bytes as pushed, but of schema 1 only what the digest covers. Distribution
+/// does not keep signatures either and signs anew with its own key when such a manifest is pulled.
+fn to_store(manifest: &Manifest, bytes: Bytes) -> Bytes {
+    match manifest.schema1() {
+        Some(document) => Bytes::copy_from_slice(document.payload()),
+        None => bytes,
+    }
 }
 
 /// A reference as it stands in a URL: whatever has a colon must be a digest (registry.md 1.3).

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pushing and pulling manifests (registry.md 1.6, 1.7, 1.14).
 
+use std::sync::Arc;
+
+use ports::Secret;
 use registry::Settings;
+use registry::auth::Open;
 
 use crate::client::{
     Client, DOCKER_LIST, OCI_INDEX, OCI_MANIFEST, SCHEMA2, descriptor, image, sha256,
@@ -230,4 +234,31 @@ async fn a_docker_list_gives_its_linux_amd64_entry() {
     assert_eq!(get.header("content-type"), DOCKER_LIST);
     let answer = client.send("GET", "/v2/a/b/manifests/arm", &accept, "").await;
     answer.expect_error(404, "MANIFEST_UNKNOWN");
+}
+
+#[tokio::test]
+async fn a_schema_1_push_is_stored_without_its_signatures_and_served_signed() {
+    let signed = include_str!("../../../oci/tests/data/schema1-signed.json");
+    let document = oci::Manifest::from_stored(signed.as_bytes()).unwrap();
+    let payload = document.schema1().unwrap().payload().to_vec();
+    let mut settings = Settings::new(Secret::new("secret"));
+    // The layers are not at hand; what is shown here does not depend on them.
+    settings.validation_enabled = false;
+    let client = Client::with(settings, Arc::new(Open)).await;
+    let kind = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+    let put = client.put_manifest("a/b", "old", kind, signed).await.expect(201);
+    let digest = put.header("docker-content-digest").to_owned();
+    assert_eq!(digest, sha256(&payload), "the digest does not cover the signatures");
+    let head = client.send("HEAD", "/v2/a/b/manifests/old", &[], "").await.expect(200);
+    let get = client.get("/v2/a/b/manifests/old").await.expect(200);
+    assert_eq!(get.header("content-length"), head.header("content-length"));
+    assert_eq!(get.header("docker-content-digest"), digest);
+    assert_eq!(get.header("content-type"), kind);
+    let served = oci::Manifest::from_stored(&get.body).unwrap();
+    let served = served.schema1().unwrap();
+    assert_eq!(served.payload(), payload);
+    assert!(served.verify().is_ok());
+    let tampered = signed.replace("amd64", "arm64");
+    let refused = client.put_manifest("a/b", "bad", kind, &tampered).await;
+    refused.expect_error(400, "MANIFEST_UNVERIFIED");
 }

@@ -10,10 +10,14 @@
 //!
 //! A request holds its session alone. Bytes are hashed while they are written.
 
+use std::time::Duration;
+
 use blobstore::{BlobStore, Upload, UploadState};
+use bytes::Bytes;
 use http::{StatusCode, header};
 use httpd::{Body, Reply};
 use oci::{Algorithm, Digest, RepositoryName};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::content_range::ContentRange;
@@ -235,7 +239,14 @@ fn wrong_length(range: ContentRange, length: u64) -> Error {
         .detail(format!("Content-Range announces {} bytes, the body has {length}", range.len()))
 }
 
-/// Copies the body into the session, 256 KiB at a time.
+/// Bytes that are read before a large buffer is taken. A client that cannot fill this at once does
+/// not get one, so that any number of slow clients leaves the large buffers to the fast.
+const FIRST_READ: usize = 16 * 1024;
+
+/// How long a large buffer waits for its client.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Copies the body into the session, up to 256 KiB at a time.
 async fn receive(
     store: &BlobStore,
     upload: &mut Upload,
@@ -245,40 +256,55 @@ async fn receive(
     if let Some(length) = body.announced() {
         upload.expect(length);
     }
-    let mut total = 0;
-    loop {
-        if body.is_finished() {
+    let started = upload.offset();
+    let mut first = Vec::new();
+    while !body.is_finished() {
+        first.resize(FIRST_READ, 0);
+        let count = body.read(&mut first).await?;
+        if count == 0 {
             break;
         }
-        let mut buffer = store.buffer().await;
-        let mut filled = 0;
-        let mut failure = None;
-        let mut ended = false;
-        while filled < buffer.len() && !ended {
-            match body.read(&mut buffer[filled..]).await {
-                Ok(0) => ended = true,
-                Ok(count) => filled += count,
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
-        }
-        total += filled as u64;
-        if filled > 0 {
-            upload.write(buffer.freeze(filled)).await?;
-        }
-        if let Some(error) = failure {
-            return Err(error.into());
-        }
-        if ended {
-            break;
+        upload.write(Bytes::copy_from_slice(&first[..count])).await?;
+        if count == FIRST_READ {
+            first = Vec::new();
+            receive_fast(store, upload, body).await?;
         }
     }
+    let total = upload.offset() - started;
     match range {
         Some(range) if range.len() != total => Err(wrong_length(range, total)),
         _ => Ok(()),
     }
+}
+
+/// Goes on with large buffers while the client keeps up.
+async fn receive_fast(store: &BlobStore, upload: &mut Upload, body: &mut Body<'_>) -> Result<()> {
+    while !body.is_finished() {
+        let mut buffer = store.buffer().await;
+        let mut filled = 0;
+        let mut keeps_up = Ok(true);
+        while filled < buffer.len() {
+            match timeout(PATIENCE, body.read(&mut buffer[filled..])).await {
+                Ok(Ok(count)) if count > 0 => filled += count,
+                Ok(Err(error)) => {
+                    keeps_up = Err(error);
+                    break;
+                }
+                // The end, which the caller finds too, or a pause.
+                Ok(Ok(_)) | Err(_) => {
+                    keeps_up = Ok(false);
+                    break;
+                }
+            }
+        }
+        if filled > 0 {
+            upload.write(buffer.freeze(filled)).await?;
+        }
+        if !keeps_up? {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Session → blob.

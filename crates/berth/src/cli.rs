@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn a_file_and_a_subcommand_are_told_apart() {
         let parse = |words: &[&str]| Arguments::try_parse_from(words).map(|a| a.command);
-        let Ok(Command::Registry(registry)) = parse(&["berth", "registry", "/etc/config.yml"]) else {
+        let Ok(Command::Registry(registry)) = parse(&["berth", "registry", "/etc/config.yml"])
+        else {
             panic!("a file alone serves");
         };
         assert_eq!(registry.source.config, Some("/etc/config.yml".into()));

@@ -83,7 +83,11 @@ impl Inner {
         Ok((!torn).then_some(meta.size))
     }
 
-    async fn locate(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Located>> {
+    async fn locate(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Located>> {
         let key = (repository.clone(), *digest);
         if let Some(known) = self.blobs.get(&key) {
             return Ok(known);

@@ -11,9 +11,9 @@ pub enum Error {
     #[error("the content has digest {actual}, not {expected}")]
     DigestMismatch {
         /// The digest the client named.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The digest of the bytes received.
-        actual: Digest,
+        actual: Box<Digest>,
     },
     /// No session of that id exists in that repository.
     #[error("no upload session has this id")]

@@ -125,11 +125,8 @@ impl BlobStore {
         let store = Arc::clone(&self.inner);
         let repository = repository.clone();
         let tags = tags.to_vec();
-        let stored = Arc::new(StoredManifest {
-            digest,
-            media_type: manifest.media_type().clone(),
-            bytes,
-        });
+        let stored =
+            Arc::new(StoredManifest { digest, media_type: manifest.media_type().clone(), bytes });
         let effects = Box::new(move |outcome| {
             let fact = (repository.clone(), digest);
             match outcome {

@@ -269,8 +269,11 @@ impl Names {
     pub(crate) fn mark(&self, directory: &Key, name: &str, mark: u64) {
         let Some(entry) = self.directories.lock().get(directory).cloned() else { return };
         let mut state = entry.state.lock();
-        if let Some(known) =
-            state.index.as_mut().and_then(|index| index.names.get_mut(name)).filter(|m| **m == UNMARKED)
+        if let Some(known) = state
+            .index
+            .as_mut()
+            .and_then(|index| index.names.get_mut(name))
+            .filter(|m| **m == UNMARKED)
         {
             *known = mark;
         }

@@ -37,7 +37,9 @@ pub(crate) fn touch(names: &Names, repository: &RepositoryName) {
         let Some(directory) = layout::repository_path(parent) else { return };
         let needed = if end.is_some() { PARENT } else { LISTED };
         let name = &text[start..end.unwrap_or(text.len())];
-        if names.holds(&directory) && names.mark_of(&directory, name).unwrap_or(UNMARKED) & needed == 0 {
+        if names.holds(&directory)
+            && names.mark_of(&directory, name).unwrap_or(UNMARKED) & needed == 0
+        {
             names.insert(&directory, name, UNMARKED);
         }
         match end {
@@ -79,7 +81,8 @@ impl Frame {
 impl Inner {
     /// Removing a manifest may have emptied the repository.
     pub(crate) fn untouch(&self, repository: &RepositoryName) {
-        let (parent, name) = repository.as_str().rsplit_once('/').unwrap_or(("", repository.as_str()));
+        let (parent, name) =
+            repository.as_str().rsplit_once('/').unwrap_or(("", repository.as_str()));
         if let Some(directory) = layout::repository_path(parent) {
             self.repository_names.unmark(&directory, name);
         }
@@ -148,7 +151,8 @@ impl BlobStore {
             if items.len() > limit {
                 break;
             }
-            let Some(directory) = layout::repository_path(frame.prefix.trim_end_matches('/')) else {
+            let Some(directory) = layout::repository_path(frame.prefix.trim_end_matches('/'))
+            else {
                 stack.pop();
                 continue;
             };

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
+use crate::journal::Journal;
 use crate::store::BlobStore;
 
 /// How full one cache is.
@@ -47,7 +48,7 @@ impl BlobStore {
     pub fn usage(&self) -> Usage {
         let inner = &self.inner;
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let journal = inner.engine.journal().map(|journal| journal.stats());
+        let journal = inner.engine.journal().map(Journal::stats);
         let cache = |cache, (entries, weight): (usize, u64)| CacheUsage {
             cache,
             entries: entries as u64,

@@ -94,7 +94,7 @@ impl Registry {
         Self {
             store: parts.store,
             authorizer: parts.authorizer,
-            observer: Observer::new(parts.metrics, settings.access_log),
+            observer: Observer::new(parts.metrics, &settings),
             upload_states: StateCodec::new(&settings.upload_secret),
             uploads: UploadCounts::default(),
             conversions: Conversions::new(parts.schema1_key),
@@ -171,6 +171,7 @@ impl Registry {
             Err(wrong) => return Ok(pages::method_not_allowed(wrong.allow)),
         };
         exchange.operation = Some(operation);
+        self.observer.begun(head, exchange, &route);
         if let Some(refusal) = gate::refusal(&self.settings, operation) {
             return Ok(refusal);
         }

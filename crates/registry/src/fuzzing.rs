@@ -2,6 +2,9 @@
 //! Entry points of the fuzz targets (`fuzz/`): the parsers of what clients send, none of which may
 //! panic, hang or allocate by a client's number. They check themselves what their results promise.
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use oci::RepositoryName;
 use ports::{Identity, Secret};
@@ -62,12 +65,29 @@ pub fn authorization(value: &[u8]) {
     }
 }
 
+/// The secret behind the states of [`sealed_state`].
+const STATE_SECRET: &str = "the key of the fuzz target";
+
 /// `_state` of an upload: nothing that was not sealed may open.
 pub fn state(text: &str) {
-    let codec = StateCodec::new(&Secret::new("the key of the fuzz target"));
+    let codec = StateCodec::new(&Secret::new(STATE_SECRET));
     let name = RepositoryName::parse("fuzz/target").expect("the name is legal");
     let opened = codec.open(text, &name, Uuid::nil(), &Identity::anonymous());
     assert!(opened.is_err(), "a forged state was accepted");
+}
+
+/// JSON that a registry with our secret sealed: whatever it says, it is refused or comes back the
+/// same after we have sealed it ourselves.
+pub fn sealed_state(json: &[u8]) {
+    let codec = StateCodec::new(&Secret::new(STATE_SECRET));
+    let name = RepositoryName::parse("fuzz/target").expect("the name is legal");
+    let identity = Identity::anonymous();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, STATE_SECRET.as_bytes());
+    let text = URL_SAFE.encode([hmac::sign(&key, json).as_ref(), json].concat());
+    let Ok(state) = codec.open(&text, &name, Uuid::nil(), &identity) else { return };
+    assert!(state.midstates.iter().all(|midstate| midstate.length <= state.offset));
+    let sealed = codec.seal(&name, &identity, &state);
+    assert_eq!(codec.open(&sealed, &name, Uuid::nil(), &identity), Ok(state));
 }
 
 fn one_header(name: &HeaderName, value: &[u8]) -> Option<HeaderMap> {

@@ -9,21 +9,24 @@ use http::{HeaderMap, Method, StatusCode, header};
 use httpd::{Head, Sent};
 use telemetry::families::{Finished, Operation as Metric, RegistryMetrics};
 use telemetry::log::{Level, Line, Value, redact_query};
+use telemetry::metrics::LabelValue;
 
 use crate::exchange::Exchange;
 use crate::operation::Operation;
 use crate::reply::error::{CLIENT_CLOSED_REQUEST, Error};
 use crate::route::{self, Item, Route};
+use crate::settings::Settings;
 
 /// Where requests are written down.
 pub(crate) struct Observer {
     metrics: Arc<RegistryMetrics>,
     access_log: bool,
+    audit: bool,
 }
 
 impl Observer {
-    pub(crate) fn new(metrics: Arc<RegistryMetrics>, access_log: bool) -> Self {
-        Self { metrics, access_log }
+    pub(crate) fn new(metrics: Arc<RegistryMetrics>, settings: &Settings) -> Self {
+        Self { metrics, access_log: settings.access_log, audit: settings.audit }
     }
 
     /// The metrics page.
@@ -71,6 +74,13 @@ impl Observer {
         }
     }
 
+    /// An operation begins that the audit log names (registry.md 6.3).
+    pub(crate) fn begun(&self, head: &Head, exchange: &Exchange, route: &Route<'_>) {
+        if self.audit {
+            audit(head, exchange, route, "begin");
+        }
+    }
+
     /// A request was refused by authorization.
     pub(crate) fn refused(&self, head: &Head, exchange: &Exchange, route: &Route<'_>, why: &Error) {
         let (message, detail) = why.log_texts();
@@ -100,6 +110,12 @@ impl Observer {
             if let (Some(routes), Some((handler, _))) = (&self.metrics.routes, &exchange.route) {
                 routes.finished(handler, &finished);
             }
+        }
+        if self.audit
+            && let Ok(route) = route::parse(prefix, head.target.path())
+        {
+            let failed = exchange.failure.is_some() || status >= 400;
+            audit(head, exchange, &route, if failed { "error" } else { "success" });
         }
         if exchange.application {
             self.application_line(head, sent, status, exchange, prefix);
@@ -157,6 +173,33 @@ impl Observer {
         match route::parse(prefix, head.target.path()) {
             Ok(route) => with_vars(line, &route).emit(),
             Err(_) => line.emit(),
+        }
+    }
+}
+
+/// Two lines for each operation, and two more for the tag that it reads or moves.
+fn audit(head: &Head, exchange: &Exchange, route: &Route<'_>, status: &'static str) {
+    let Some(operation) = exchange.operation else { return };
+    let Some(name) = metric(operation, &head.method) else { return };
+    let by_tag = matches!(
+        route,
+        Route::Repository(_, Item::Manifest(reference)) if !reference.contains(':')
+    );
+    let tag = match operation {
+        Operation::GetManifest if by_tag => Some(Metric::TagServiceGet),
+        Operation::PutManifest if by_tag => Some(Metric::TagServiceTag),
+        Operation::DeleteManifest if by_tag => Some(Metric::TagServiceUntag),
+        _ => None,
+    };
+    let id = exchange.id.to_string();
+    for name in [Some(name), tag].into_iter().flatten() {
+        let line = with_request(Line::info(name.as_str()), head, &id);
+        let line = with_vars(with_user(line, exchange), route)
+            .field("openshift.logger", "audit")
+            .field("openshift.request.status", status);
+        match exchange.failure.as_ref().filter(|_| status == "error") {
+            Some(failure) => line.field("openshift.request.error", &failure.message).emit(),
+            None => line.emit(),
         }
     }
 }

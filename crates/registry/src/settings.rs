@@ -25,6 +25,10 @@ pub struct Settings {
     pub upload_secret: Secret,
     /// `log.accesslog.disabled`, turned around.
     pub access_log: bool,
+    /// `openshift.audit.enabled`: two log lines for each operation, with the user.
+    pub audit: bool,
+    /// `policy.repository.classes`: which classes of images may be pushed; empty for all.
+    pub classes: Vec<String>,
     /// `storage.maintenance.readonly.enabled`
     pub read_only: bool,
     /// `storage.delete.enabled`
@@ -94,6 +98,8 @@ impl Settings {
             extra_headers: Vec::new(),
             upload_secret,
             access_log: true,
+            audit: false,
+            classes: Vec::new(),
             read_only: false,
             delete_enabled: true,
             redirects: false,

@@ -21,6 +21,24 @@ pub fn reset_peak(pid: u32) -> Result<()> {
         .with_context(|| format!("reset the peak memory of process {pid}"))
 }
 
+/// Whether `pid` runs, or how it ended if nobody has waited for it yet (`proc(5)`, `stat`).
+pub fn fate(pid: u32) -> String {
+    let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+        return "gone".to_owned();
+    };
+    // The name may hold spaces and brackets; the fields after it do not. State is field 3, the wait
+    // status field 52.
+    let fields: Vec<&str> = text
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect())
+        .unwrap_or_default();
+    match (fields.first(), fields.get(49)) {
+        (Some(&"Z"), Some(status)) => format!("ended with wait status {status}"),
+        (Some(state), _) => format!("running (state {state})"),
+        _ => "unknown".to_owned(),
+    }
+}
+
 /// Number of open file descriptors of `pid`.
 pub fn descriptors(pid: u32) -> Result<usize> {
     Ok(std::fs::read_dir(format!("/proc/{pid}/fd"))?.count())

@@ -311,6 +311,12 @@ impl Server {
         all[all.len().saturating_sub(lines)..].join("\n")
     }
 
+    /// Whether it runs or how it ended, and the last lines of what it has printed, for messages.
+    pub fn report(&self, lines: usize) -> String {
+        let fate = process::fate(self.pid());
+        format!("the registry is {fate}; its last lines:\n{}", self.log_tail(lines))
+    }
+
     /// What `strace` has written so far, for a registry that runs under it.
     pub fn trace(&self) -> String {
         let file = self.log.with_file_name("strace.log");

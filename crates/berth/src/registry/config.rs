@@ -22,13 +22,15 @@ pub(super) fn load(source: &Source) -> Result<(Config, Vec<Warning>)> {
         .or_else(|| std::env::var_os(registry_config::PATH_VARIABLE).map(PathBuf::from));
     let (name, text) = match &path {
         Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+            let text = std::fs::read_to_string(path).with_context(|| {
+                format!("cannot read the configuration file {}", path.display())
+            })?;
             (path.display().to_string(), text)
         }
-        None => {
-            (registry_config::DEFAULT_FILE_NAME.to_owned(), registry_config::DEFAULT_FILE.to_owned())
-        }
+        None => (
+            registry_config::DEFAULT_FILE_NAME.to_owned(),
+            registry_config::DEFAULT_FILE.to_owned(),
+        ),
     };
     // A variable that is not UTF-8 cannot be one of ours.
     let variables: Vec<(String, String)> = std::env::vars_os()

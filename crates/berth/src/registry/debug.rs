@@ -23,11 +23,18 @@ impl Debug {
         let is_health = path == "/debug/health";
         let is_metrics = self.metrics_path.as_deref() == Some(path);
         if !is_health && !is_metrics {
-            return text(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n");
+            return text(
+                StatusCode::NOT_FOUND,
+                "text/plain; charset=utf-8",
+                "404 page not found\n",
+            );
         }
         if head.method != Method::GET && head.method != Method::HEAD {
-            let mut reply =
-                text(StatusCode::METHOD_NOT_ALLOWED, "text/plain; charset=utf-8", "Method not allowed\n");
+            let mut reply = text(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "text/plain; charset=utf-8",
+                "Method not allowed\n",
+            );
             reply.headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return reply;
         }

@@ -41,7 +41,7 @@ pub(crate) fn parse_age(text: &str) -> Result<Duration, String> {
 }
 
 /// Opens the store and lets `work` run on it.
-fn with_store<T>(
+pub(super) fn with_store<T>(
     source: &Source,
     purpose: Purpose,
     work: impl AsyncFnOnce(&BlobStore) -> Result<T>,
@@ -205,7 +205,8 @@ pub(crate) fn purge_uploads(source: &Source, age: Duration, delete: bool) -> Res
 /// One purge of a running registry, with the lines of the contract (registry.md 5.7).
 pub(super) async fn purge(store: &BlobStore, age: Duration, now: SystemTime, dry_run: bool) {
     let limit = rfc3339(now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH));
-    Line::info(format!("PurgeUploads starting: olderThan={limit}, actuallyDelete={}", !dry_run)).emit();
+    Line::info(format!("PurgeUploads starting: olderThan={limit}, actuallyDelete={}", !dry_run))
+        .emit();
     let purged = store
         .purge_uploads(age, now, dry_run, |stale| {
             Line::info(format!(

@@ -9,7 +9,7 @@ use blobstore::BlobStore;
 use storage::observed::{Observer, code};
 use telemetry::clock::MonotonicClock;
 use telemetry::families::{
-    BuildInfo, RegistryMetrics, StorageErrorCode, StorageOperation, StorageRecorder,
+    BuildInfo, RegistryMetrics, StorageErrorCode, StorageOperation, StorageRecorder, Total,
 };
 use telemetry::metrics::LabelValue;
 
@@ -26,18 +26,37 @@ pub(super) fn families(per_route: bool) -> Result<Arc<RegistryMetrics>> {
     Ok(Arc::new(RegistryMetrics::new(&build, per_route, &MonotonicClock::shared())?))
 }
 
-/// Shows how full the store's caches are at every scrape.
-pub(super) fn show_usage(metrics: &Arc<RegistryMetrics>, store: &BlobStore) {
-    let names = ["blobs", "revisions", "tags", "manifests", "small_blobs", "open_files"];
-    let names = names.into_iter().chain(["tag_names", "repository_names"]);
-    let caches: Vec<_> = names.map(|name| (name, metrics.own.cache(name))).collect();
+/// Copies what the store and the HTTP engine count about themselves, at every scrape.
+pub(super) fn show(metrics: &Arc<RegistryMetrics>, store: &BlobStore, engine: &httpd::Handle) {
     let store = store.clone();
+    let engine = engine.clone();
+    // The hook belongs to the registry inside the metrics: a strong reference would be a circle.
+    let weak = Arc::downgrade(metrics);
     metrics.registry().before_scrape(move || {
+        let Some(metrics) = weak.upgrade() else { return };
+        let own = &metrics.own;
         let usage = store.usage();
-        for (name, cache) in &caches {
-            if let Some(found) = usage.caches.iter().find(|usage| usage.cache == *name) {
-                cache.size(found.entries, found.weight);
-            }
+        let stats = engine.stats();
+        for (total, value) in [
+            (Total::JournalRecords, usage.journal_records),
+            (Total::JournalSyncs, usage.journal_syncs),
+            (Total::JournalCuts, usage.journal_cuts),
+            (Total::JournalFailures, usage.journal_failures),
+            (Total::UploadRereads, usage.upload_rereads),
+            (Total::UploadRereadBytes, usage.upload_reread_bytes),
+            (Total::UploadsAbandoned, usage.abandoned_uploads),
+            (Total::DamagedBlobs, usage.damaged_blobs),
+            (Total::Connections, stats.accepted),
+            (Total::AcceptErrors, stats.accept_errors),
+            (Total::RefusedHeads, stats.refused),
+            (Total::HandshakeFailures, stats.handshake_failures),
+        ] {
+            own.advance(total, value);
+        }
+        own.upload_sessions(usage.upload_sessions);
+        own.open_connections(stats.open);
+        for cache in &usage.caches {
+            own.cache(cache.cache, cache.entries, cache.weight);
         }
     });
 }
@@ -52,7 +71,12 @@ impl StorageObserver {
 }
 
 impl Observer for StorageObserver {
-    fn observe(&self, operation: &'static str, seconds: f64, error: Option<&storage::driver::Error>) {
+    fn observe(
+        &self,
+        operation: &'static str,
+        seconds: f64,
+        error: Option<&storage::driver::Error>,
+    ) {
         let named = StorageOperation::ALL.iter().find(|known| known.as_str() == operation);
         let Some(named) = named else { return };
         self.0.observe(*named, Duration::from_secs_f64(seconds));

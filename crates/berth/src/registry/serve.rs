@@ -75,7 +75,6 @@ async fn serve(config: &Config) -> Result<()> {
     let settings = settings::data_plane(config)?;
     let authorizer = settings::authorizer(config)?;
     let store = store::open(config, Purpose::Serve, observed.then_some(&*families)).await?;
-    metrics::show_usage(&families, &store);
     let health = checks::register(&config.health, &store)?;
     let (notifier, deliveries) = notifier(config, &families)?;
     Line::info("redis not configured").emit();
@@ -97,6 +96,7 @@ async fn serve(config: &Config) -> Result<()> {
     });
     let tls = settings::tls(config)?;
     let mut server = Server::new(registry, settings::engine(config));
+    metrics::show(&families, &store, &server.handle());
     for listener in listeners(config, inherited)? {
         announce(config, &listener, tls.is_some());
         server = server.listen(listener, tls.clone());

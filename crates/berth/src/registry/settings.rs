@@ -26,7 +26,8 @@ pub(super) fn data_plane(config: &Config) -> Result<Settings> {
     let mut settings = Settings::new(upload_secret(config)?);
     let http = &config.http;
     settings.prefix = http.prefix.trim_end_matches('/').to_owned();
-    settings.public_url = http.host.as_ref().map(|url| url.expose().trim_end_matches('/').to_owned());
+    settings.public_url =
+        http.host.as_ref().map(|url| url.expose().trim_end_matches('/').to_owned());
     settings.relative_urls = http.relative_urls;
     for (name, values) in &http.headers {
         for value in values {
@@ -38,6 +39,8 @@ pub(super) fn data_plane(config: &Config) -> Result<Settings> {
         }
     }
     settings.access_log = !config.log.access_log.disabled;
+    settings.audit = config.openshift.audit.enabled;
+    settings.classes = config.policy.repository.classes.clone();
     settings.read_only = config.storage.maintenance.read_only.enabled;
     settings.delete_enabled = config.storage.delete.enabled;
     settings.redirects = !config.storage.redirect.disable;
@@ -133,19 +136,26 @@ pub(super) fn schema1_key(config: &Config) -> Result<SigningKey> {
 /// Limits of the HTTP engine.
 pub(super) fn engine(config: &Config) -> httpd::Limits {
     let limits = &config.berth.limits;
-    let mut engine = httpd::Limits::default();
-    engine.connections = limits.connections as usize;
-    engine.head.bytes = limits.header_bytes.bytes() as usize;
-    engine.head.fields = limits.headers as usize;
-    engine.head_time = limits.header_timeout;
-    engine.idle = limits.idle_timeout;
-    engine.body_idle = limits.body_idle_timeout;
-    engine.write_idle = limits.write_idle_timeout;
-    engine.drain = config.http.drain_timeout;
-    engine.h2.enabled = !config.http.http2.disabled;
-    engine.h2.cleartext = config.http.h2c.enabled;
-    engine.h2.streams = limits.h2_streams;
-    engine
+    httpd::Limits {
+        connections: limits.connections as usize,
+        head: httpd::HeadLimits {
+            bytes: limits.header_bytes.bytes() as usize,
+            fields: limits.headers as usize,
+            ..httpd::HeadLimits::default()
+        },
+        head_time: limits.header_timeout,
+        idle: limits.idle_timeout,
+        body_idle: limits.body_idle_timeout,
+        write_idle: limits.write_idle_timeout,
+        drain: config.http.drain_timeout,
+        h2: httpd::H2Limits {
+            enabled: !config.http.http2.disabled,
+            cleartext: config.http.h2c.enabled,
+            streams: limits.h2_streams,
+            ..httpd::H2Limits::default()
+        },
+        ..httpd::Limits::default()
+    }
 }
 
 /// TLS, if a certificate is configured.
@@ -194,7 +204,8 @@ pub(super) fn endpoints(config: &Config) -> Result<Vec<EndpointSettings>> {
         for (name, values) in &configured.headers {
             for value in values {
                 let name = HeaderName::from_bytes(name.as_bytes());
-                let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.expose())) else {
+                let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.expose()))
+                else {
                     bail!("notifications: a header of endpoint {} is not valid", configured.name);
                 };
                 value.set_sensitive(true);

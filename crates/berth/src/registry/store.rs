@@ -53,7 +53,11 @@ pub(super) async fn open(
                 StoreMode::Exclusive => Trust::Exclusive,
                 StoreMode::Shared => shared,
             };
-            (Backend::Filesystem { filesystem, driver, observer }, trust, root.display().to_string())
+            (
+                Backend::Filesystem { filesystem, driver, observer },
+                trust,
+                root.display().to_string(),
+            )
         }
         StorageDriver::InMemory => {
             let memory = Memory::default();

@@ -43,7 +43,6 @@ pub(crate) use self::record::Op;
 use self::segment::Segment;
 use crate::error::{Error, Result};
 
-
 /// One write to the segment holds at most this much; what waits beyond goes into the next.
 const MAX_BATCH: usize = 2 * 1024 * 1024;
 

@@ -53,7 +53,15 @@ pub(super) fn reapply(
     applied: [usize; 2],
 ) -> Result<()> {
     let (_, ops) = read(segments, applied)?;
-    plan(&ops).iter().try_for_each(|step| apply(filesystem, step))
+    for step in plan(&ops) {
+        match step {
+            Step::Do(Op::Put { key, bytes } | Op::Adopt { to: key, bytes, .. }) => {
+                filesystem.rewrite_unsynced(key, bytes)?;
+            }
+            step => apply(filesystem, &step)?,
+        }
+    }
+    Ok(())
 }
 
 /// The highest generation (0: none) and the first records of each segment, in order.
@@ -199,20 +207,12 @@ mod tests {
 
     #[test]
     fn a_tree_is_removed_around_what_came_later() {
-        let ops = [
-            put("/t/x/old", "1"),
-            Op::RemoveTree { key: key("/t/x") },
-            put("/t/x/new", "2"),
-        ];
+        let ops = [put("/t/x/old", "1"), Op::RemoveTree { key: key("/t/x") }, put("/t/x/new", "2")];
         let new = key("/t/x/new");
         let tree = key("/t/x");
         assert_eq!(
             plan(&ops),
-            vec![
-                Step::Do(&ops[0]),
-                Step::RemoveTreeExcept(&tree, vec![&new]),
-                Step::Do(&ops[2])
-            ]
+            vec![Step::Do(&ops[0]), Step::RemoveTreeExcept(&tree, vec![&new]), Step::Do(&ops[2])]
         );
     }
 }

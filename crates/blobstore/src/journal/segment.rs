@@ -90,8 +90,7 @@ pub(super) fn open(filesystem: &Filesystem) -> Result<[Segment; 2]> {
     make(".berth")?;
     make(".berth/journal")?;
     let device = rustix::fs::fstatvfs(root).map_err(|error| Error::Journal(error.into()))?;
-    let capacity =
-        (device.f_blocks * device.f_frsize / PART_OF_DEVICE).clamp(STEP, MAX_CAPACITY);
+    let capacity = (device.f_blocks * device.f_frsize / PART_OF_DEVICE).clamp(STEP, MAX_CAPACITY);
     let open = |path: &str| {
         rustix::fs::openat(
             root,

@@ -123,10 +123,9 @@ impl fmt::Display for Problem {
             Self::MissingReference { target } => {
                 write!(f, "the manifest refers to {target}, which the repository does not have")
             }
-            Self::WrongSize { target, stated, actual } => write!(
-                f,
-                "the manifest states {stated} bytes for {target}, the store has {actual}"
-            ),
+            Self::WrongSize { target, stated, actual } => {
+                write!(f, "the manifest states {stated} bytes for {target}, the store has {actual}")
+            }
             Self::DanglingTag { target } => {
                 write!(f, "the tag points to {target}, which the repository does not have")
             }
@@ -323,7 +322,12 @@ impl Check<'_> {
         Ok(target)
     }
 
-    async fn manifest(&mut self, name: &RepositoryName, digest: &Digest, data: &Digest) -> Result<()> {
+    async fn manifest(
+        &mut self,
+        name: &RepositoryName,
+        digest: &Digest,
+        data: &Digest,
+    ) -> Result<()> {
         let key = layout::revision_link(name, digest);
         let bytes = match self.driver.read(&layout::blob_data(data), MAX_STORED_MANIFEST).await {
             Err(storage::driver::Error::TooLarge { limit, .. }) => {

@@ -92,7 +92,8 @@ impl BlobStore {
             names.push(name);
         }
         let all = walk::blobs(driver, |_| {}).await?;
-        let garbage: Vec<Digest> = all.into_iter().filter(|digest| !kept.contains(digest)).collect();
+        let garbage: Vec<Digest> =
+            all.into_iter().filter(|digest| !kept.contains(digest)).collect();
         tell(Event::Marked {
             blobs: kept.len(),
             garbage_blobs: garbage.len(),
@@ -140,8 +141,7 @@ impl BlobStore {
                 continue;
             }
             let stored = self.manifest(name, &digest).await?;
-            let manifest =
-                stored.and_then(|stored| Manifest::from_stored(&stored.bytes).ok());
+            let manifest = stored.and_then(|stored| Manifest::from_stored(&stored.bytes).ok());
             revisions.insert(digest, Revision { manifest });
         }
         let alive = if options.delete_untagged {

@@ -7,5 +7,6 @@
 
 pub mod check;
 pub mod collect;
+mod list;
 pub mod purge;
 mod walk;

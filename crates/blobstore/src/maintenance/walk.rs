@@ -133,7 +133,9 @@ pub(super) async fn blobs(
                     let digest = Digest::parse(&format!("{algorithm}:{name}"));
                     match digest.ok().filter(|_| name.starts_with(&prefix)) {
                         Some(digest) => found.push(digest),
-                        None => foreign(directory.join(&name).unwrap_or_else(|_| directory.clone())),
+                        None => {
+                            foreign(directory.join(&name).unwrap_or_else(|_| directory.clone()));
+                        }
                     }
                 }
             }

@@ -33,7 +33,8 @@ impl Upload {
         let digests = self.digests(digest.algorithm()).await?;
         let actual = digests.by(digest.algorithm()).unwrap_or(digests.sha256);
         if actual != *digest {
-            let mismatch = Error::DigestMismatch { expected: *digest, actual };
+            let mismatch =
+                Error::DigestMismatch { expected: Box::new(*digest), actual: Box::new(actual) };
             if let Err(error) = self.discard().await {
                 tracing::warn!(%error, "cannot remove a refused upload; the purge will");
             }

@@ -210,8 +210,7 @@ impl BlobStore {
         Ok(UploadState {
             id,
             offset,
-            started_at: known
-                .map_or_else(time::OffsetDateTime::now_utc, |state| state.started_at),
+            started_at: known.map_or_else(time::OffsetDateTime::now_utc, |state| state.started_at),
             midstates: known
                 .map(|state| state.midstates.clone())
                 .filter(|states| states.iter().all(|state| state.length <= offset))

@@ -28,7 +28,9 @@ pub async fn open(root: &Path, mode: Mode) -> BlobStore {
         Mode::Shared => Trust::Shared { max_age: Duration::from_secs(2) },
     };
     let options = Options { trust, ..Options::default() };
-    BlobStore::open(Backend::Filesystem { filesystem, driver, observer: None }, options).await.unwrap()
+    BlobStore::open(Backend::Filesystem { filesystem, driver, observer: None }, options)
+        .await
+        .unwrap()
 }
 
 pub fn name(text: &str) -> RepositoryName {

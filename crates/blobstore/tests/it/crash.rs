@@ -3,7 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::common::{Mode, image, name, noise, open, push_blob, push_manifest, read_blob, sha256, tag};
+use crate::common::{
+    Mode, image, name, noise, open, push_blob, push_manifest, read_blob, sha256, tag,
+};
 
 /// Copies the journal, as a power failure would leave it when nothing else was written back.
 fn journal_only(from: &Path, to: &Path) {

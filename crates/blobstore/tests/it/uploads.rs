@@ -30,7 +30,7 @@ async fn a_pushed_blob_is_read_back_also_after_a_restart() {
             assert_eq!(read_blob(&store, &repository, &digest).await.unwrap(), bytes, "{size}");
         }
         let uploads = root.path().join("docker/registry/v2/repositories/ns/app/_uploads");
-        let left = std::fs::read_dir(uploads).map(Iterator::count).unwrap_or(0);
+        let left = std::fs::read_dir(uploads).map_or(0, Iterator::count);
         assert_eq!(left, 0, "sessions are removed");
     }
 }
@@ -80,7 +80,9 @@ async fn a_wrong_digest_removes_the_session_and_a_wrong_offset_keeps_it() {
 
             let ahead = UploadState { offset: state.offset + 1, ..state.clone() };
             let refused = store.resume_upload(&repository, &ahead).await;
-            assert!(matches!(refused, Err(Error::UploadOffset { actual, .. }) if actual == state.offset));
+            assert!(
+                matches!(refused, Err(Error::UploadOffset { actual, .. }) if actual == state.offset)
+            );
             let elsewhere = store.resume_upload(&name("ns/other"), &state).await;
             assert!(matches!(elsewhere, Err(Error::UploadUnknown)));
 
@@ -126,9 +128,7 @@ async fn a_session_of_distribution_is_resumed_with_its_hash_state() {
     let repository = name("ns/app");
     let bytes = noise(150_000, 5);
     let id = uuid::Uuid::new_v4();
-    let session = root
-        .path()
-        .join(format!("docker/registry/v2/repositories/ns/app/_uploads/{id}"));
+    let session = root.path().join(format!("docker/registry/v2/repositories/ns/app/_uploads/{id}"));
     std::fs::create_dir_all(session.join("hashstates/sha256")).unwrap();
     std::fs::write(session.join("startedat"), "2026-11-24T00:00:00Z").unwrap();
     std::fs::write(session.join("data"), &bytes[..100_000]).unwrap();

@@ -26,8 +26,8 @@ pub(super) fn size(query: &str, default: usize, max: usize, beyond: Beyond) -> R
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     match (text.parse::<usize>(), beyond) {
         (Ok(n), _) if digits && n <= max => Ok(n),
-        // Also what does not fit the type, as long as it is a number.
-        (_, Beyond::Clamp) if digits => Ok(max),
+        // What no signed integer holds is no number to the original either.
+        (Ok(n), Beyond::Clamp) if digits && i64::try_from(n).is_ok() => Ok(max),
         _ => Err(invalid(&text, max)),
     }
 }
@@ -66,8 +66,11 @@ mod tests {
         }
         for big in ["n=1001", "n=9223372036854775808", "n=99999999999999999999999999"] {
             assert_eq!(of(big, Beyond::Refuse), None, "{big}");
+        }
+        for big in ["n=1001", "n=9223372036854775807"] {
             assert_eq!(of(big, Beyond::Clamp), Some(1000), "{big}");
         }
+        assert_eq!(of("n=9223372036854775808", Beyond::Clamp), None, "beyond every integer");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use blobstore::ManifestWrite;
 use bytes::Bytes;
 use http::{StatusCode, header};
 use httpd::{Body, BodyError, Reply};
-use oci::{Algorithm, Digest, Manifest, ManifestError, MediaType, Reference, RepositoryName, Tag};
+use oci::{
+    Algorithm, Digest, Manifest, ManifestError, MediaType, Reference, RepositoryName, Tag,
+    media_type,
+};
 
 use super::references;
 use crate::app::Call;
@@ -26,6 +29,7 @@ pub(crate) async fn put(
     let named = names(call, &reference)?;
     let bytes = read(call, body).await?;
     let manifest = parse(call, &bytes)?;
+    check_class(call, &manifest)?;
     let digest = verify_digest(&manifest, &bytes, &reference)?;
     if call.settings().validation_enabled {
         references::check(call, repository, &manifest).await?;
@@ -132,6 +136,29 @@ fn parse(call: &Call<'_>, bytes: &[u8]) -> Result<Manifest> {
         return Err(Error::new(Code::ManifestInvalid).detail("manifest V2 schema 2 not allowed"));
     }
     Ok(manifest)
+}
+
+/// `policy.repository.classes`: what kind of thing a config's media type makes of an image. Indexes
+/// have no class, their children have.
+fn check_class(call: &Call<'_>, manifest: &Manifest) -> Result<()> {
+    let allowed = &call.settings().classes;
+    if allowed.is_empty() {
+        return Ok(());
+    }
+    let denied = |message: String| Err(Error::new(Code::Denied).message(message));
+    let class = match (manifest.media_type(), manifest.config()) {
+        (kind, _) if kind.is_schema1() => "image",
+        (_, Some(config)) => match config.media_type.as_str() {
+            media_type::DOCKER_CONFIG | media_type::OCI_CONFIG => "image",
+            media_type::DOCKER_PLUGIN_CONFIG => "plugin",
+            other => return denied(format!("unknown manifest class for {other}")),
+        },
+        (_, None) => return Ok(()),
+    };
+    if allowed.iter().any(|name| name == class) {
+        return Ok(());
+    }
+    denied(format!("registry does not allow {class} manifest"))
 }
 
 /// The digest under which the manifest is stored; the one of the URL must be it.

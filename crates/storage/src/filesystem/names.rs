@@ -3,8 +3,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{AtFlags, FlockOperation, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::errors::is_absent;
@@ -55,6 +56,41 @@ impl Filesystem {
     }
 }
 
+/// How an object got its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// Its former name is gone.
+    Moved,
+    /// Its former name has the object that it replaced.
+    Exchanged,
+}
+
+/// Renames without asking for durability. Where the target exists the two are exchanged: ext4 takes
+/// a plain rename over an existing file as a wish for its data to be written out at once
+/// (`auto_da_alloc`), which costs more than everything else here and is not needed.
+fn name_unsynced(from: (BorrowedFd<'_>, &str), to: (BorrowedFd<'_>, &str)) -> io::Result<Named> {
+    let rename = |flags| rustix::fs::renameat_with(from.0, from.1, to.0, to.1, flags);
+    match rename(RenameFlags::NOREPLACE) {
+        Ok(()) => return Ok(Named::Moved),
+        Err(Errno::EXIST) if is_file(to) => match rename(RenameFlags::EXCHANGE) {
+            Ok(()) => return Ok(Named::Exchanged),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        },
+        // What the filesystem does not know, and what cannot be done, comes out the plain way.
+        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS) => {}
+        Err(error) => return Err(error.into()),
+    }
+    rename(RenameFlags::empty())?;
+    Ok(Named::Moved)
+}
+
+/// An exchange would move a directory away where a plain rename refuses.
+fn is_file(name: (BorrowedFd<'_>, &str)) -> bool {
+    rustix::fs::statat(name.0, name.1, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
+}
+
 impl Inner {
     /// Renames. `Ok(false)`: the source is gone and the target is there.
     pub(super) fn rename(&self, from: &str, to: &str, durability: Durability) -> io::Result<bool> {
@@ -94,13 +130,22 @@ impl Inner {
         for _ in 0..RACE_ATTEMPTS {
             self.make_dirs_as(directory, durability)?;
             let renamed = self.tree.open_dir_path(directory).and_then(|directory| {
-                Ok(rustix::fs::renameat(self.tree.root(), temporary.path(), directory, name)?)
+                let from = (self.tree.root(), temporary.path());
+                match durability {
+                    Durability::Unsynced => name_unsynced(from, (directory.as_fd(), name)),
+                    Durability::Durable => {
+                        rustix::fs::renameat(from.0, from.1, directory, name)?;
+                        Ok(Named::Moved)
+                    }
+                }
             });
             match renamed {
                 Err(error) if is_absent(&error) => self.known.forget(directory),
                 other => {
-                    other?;
-                    temporary.named();
+                    // After an exchange the temporary name has the old object and is removed.
+                    if other? == Named::Moved {
+                        temporary.named();
+                    }
                     return Ok(());
                 }
             }

@@ -20,6 +20,9 @@ impl Filesystem {
     /// readers see the old bytes or the new ones. Without it a new name is created where it belongs,
     /// which saves a rename but lets a reader who guesses the name see it grow, and a crash leave it
     /// short: for the caller whose journal and indexes rule out both.
+    ///
+    /// An object that has these very bytes already is left alone: renaming over it would cost ten
+    /// times as much as looking.
     pub fn write_unsynced(&self, key: &Key, bytes: &[u8], replace: bool) -> Result<()> {
         let inner = &*self.inner;
         let path = key.relative();
@@ -27,8 +30,21 @@ impl Filesystem {
             if !replace && inner.write_new(path, bytes)? {
                 return Ok(());
             }
+            if self.read_small(key, bytes.len()).is_ok_and(|present| present == bytes) {
+                return Ok(());
+            }
             let (temporary, _) = inner.write_temporary(bytes)?;
             inner.name_temporary(temporary, path, Durability::Unsynced)
+        };
+        write().map_err(|error| errors::classify("write", key, error))
+    }
+
+    /// Writes a small object anew even if it has these bytes: after a failed sync the kernel takes
+    /// bytes for written that are not.
+    pub fn rewrite_unsynced(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        let write = || {
+            let (temporary, _) = self.inner.write_temporary(bytes)?;
+            self.inner.name_temporary(temporary, key.relative(), Durability::Unsynced)
         };
         write().map_err(|error| errors::classify("write", key, error))
     }

@@ -20,7 +20,7 @@ pub use labels::{
     CacheResult, DescriptorCacheEvent, Method, Operation, RemoteOperation, ScrapeCode,
     StorageAction, StorageErrorCode, StorageOperation,
 };
-pub use own::{CacheMetrics, JournalMetrics, OwnMetrics, QueueMetrics};
+pub use own::{OwnMetrics, QueueMetrics, Total};
 pub use remote::{PullthroughMetrics, RestClientMetrics};
 pub use storage::{CacheCounters, StorageMetrics, StorageRecorder};
 

@@ -1,94 +1,110 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `berth_*`: what the registry we replace had no metrics for.
+//! What upstream does not have: the families with the prefix `berth_`.
 //!
-//! Everything that is bounded has a metric that shows how near the bound is or how often it was
-//! hit.
+//! The store and the HTTP engine keep their own totals, on their own hot paths; a scrape copies
+//! them here ([`OwnMetrics::advance`]), so neither crate knows what a metric is.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::http::InFlight;
-use crate::metrics::{
-    Counter, Desc, Gauge, Histogram, MetricVec, RegisterError, Registry, exponential_buckets,
-};
+use crate::metrics::{Counter, Desc, Gauge, MetricVec, RegisterError, Registry};
+
+/// Totals that only rise, in the order of [`TOTALS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    /// Records written to the journal.
+    JournalRecords,
+    /// Syncs that made them durable; records per sync is the size of a group commit.
+    JournalSyncs,
+    /// Segments whose content was synced into the layout.
+    JournalCuts,
+    /// Journal writes and syncs that failed.
+    JournalFailures,
+    /// Uploads that were read again to be hashed.
+    UploadRereads,
+    /// Bytes read again for that.
+    UploadRereadBytes,
+    /// Requests that ended without putting their upload session down.
+    UploadsAbandoned,
+    /// Blobs found damaged while serving.
+    DamagedBlobs,
+    /// Connections accepted.
+    Connections,
+    /// Accepts that failed.
+    AcceptErrors,
+    /// Request heads that the engine refused.
+    RefusedHeads,
+    /// TLS handshakes that failed.
+    HandshakeFailures,
+}
+
+const TOTALS: [(&str, &str); 12] = [
+    ("berth_journal_records_total", "Records written to the journal."),
+    ("berth_journal_syncs_total", "Syncs that made records of the journal durable."),
+    ("berth_journal_cuts_total", "Journal segments whose content was synced into the layout."),
+    ("berth_journal_failures_total", "Writes and syncs of the journal that failed."),
+    (
+        "berth_upload_rereads_total",
+        "Uploads whose data had to be read again to compute the digest.",
+    ),
+    (
+        "berth_upload_reread_bytes_total",
+        "Bytes of uploads that were read again to compute the digest.",
+    ),
+    (
+        "berth_upload_abandoned_requests_total",
+        "Requests that ended without putting their upload session down.",
+    ),
+    ("berth_damaged_blobs_total", "Blobs found damaged while they were served."),
+    ("berth_connections_total", "Connections accepted."),
+    ("berth_accept_errors_total", "Accepts that failed, mostly for lack of file descriptors."),
+    ("berth_refused_heads_total", "Request heads refused before anything was asked to serve them."),
+    ("berth_tls_handshake_failures_total", "TLS handshakes that failed or took too long."),
+];
 
 /// The families with the prefix `berth_`.
 #[derive(Debug)]
 pub struct OwnMetrics {
-    upload_rereads: MetricVec<Counter>,
-    upload_reread_bytes: MetricVec<Counter>,
-    journal_syncs: MetricVec<Histogram>,
-    journal_records: MetricVec<Histogram>,
-    cache_requests: MetricVec<Counter>,
-    cache_evictions: MetricVec<Counter>,
+    totals: Vec<Arc<Counter>>,
     cache_entries: MetricVec<Gauge>,
-    cache_bytes: MetricVec<Gauge>,
-    connections: MetricVec<Gauge>,
+    cache_weight: MetricVec<Gauge>,
+    upload_sessions: Arc<Gauge>,
+    connections: Arc<Gauge>,
     refused: MetricVec<Counter>,
-    tls_failures: MetricVec<Counter>,
     queue_length: MetricVec<Gauge>,
     queue_dropped: MetricVec<Counter>,
 }
 
 impl OwnMetrics {
     pub(super) fn new(registry: &Registry) -> Result<Self, RegisterError> {
+        let totals = TOTALS
+            .iter()
+            .map(|(name, help)| Ok(registry.counter(Desc::new(name, help))?.with(&[])))
+            .collect::<Result<_, RegisterError>>()?;
         Ok(Self {
-            upload_rereads: registry.counter(Desc::new(
-                "berth_upload_rereads_total",
-                "Uploads whose data had to be read again to compute the digest.",
-            ))?,
-            upload_reread_bytes: registry.counter(Desc::new(
-                "berth_upload_reread_bytes_total",
-                "Bytes of uploads that were read again to compute the digest.",
-            ))?,
-            journal_syncs: registry.histogram(
-                Desc::new(
-                    "berth_journal_sync_seconds",
-                    "Time that the storage device took to make a batch of the journal durable.",
-                ),
-                &exponential_buckets(0.0001, 2.0, 15),
-            )?,
-            journal_records: registry.histogram(
-                Desc::new(
-                    "berth_journal_batch_records",
-                    "Records of the journal made durable together.",
-                ),
-                &exponential_buckets(1.0, 2.0, 10),
-            )?,
-            cache_requests: registry.counter(Desc::with_labels(
-                "berth_cache_requests_total",
-                "Look-ups in a cache by result.",
-                &["cache", "result"],
-            ))?,
-            cache_evictions: registry.counter(Desc::with_labels(
-                "berth_cache_evictions_total",
-                "Entries that a cache gave up to stay within its limit.",
-                &["cache"],
-            ))?,
+            totals,
             cache_entries: registry.gauge(Desc::with_labels(
                 "berth_cache_entries",
                 "Entries in a cache.",
                 &["cache"],
             ))?,
-            cache_bytes: registry.gauge(Desc::with_labels(
-                "berth_cache_bytes",
-                "Memory that the entries of a cache take, as the cache counts it.",
+            cache_weight: registry.gauge(Desc::with_labels(
+                "berth_cache_weight",
+                "Weight of the entries of a cache: bytes where content is kept, else entries.",
                 &["cache"],
             ))?,
-            connections: registry.gauge(Desc::with_labels(
-                "berth_open_connections",
-                "Connections that clients have open, by listener.",
-                &["listener"],
-            ))?,
+            upload_sessions: registry
+                .gauge(Desc::new(
+                    "berth_upload_sessions",
+                    "Upload sessions that this process remembers.",
+                ))?
+                .with(&[]),
+            connections: registry
+                .gauge(Desc::new("berth_open_connections", "Connections that clients have open."))?
+                .with(&[]),
             refused: registry.counter(Desc::with_labels(
                 "berth_requests_refused_total",
-                "Requests and connections refused because a limit was reached.",
+                "Requests refused because a limit was reached.",
                 &["limit"],
-            ))?,
-            tls_failures: registry.counter(Desc::with_labels(
-                "berth_tls_handshake_failures_total",
-                "TLS handshakes that failed.",
-                &["reason"],
             ))?,
             queue_length: registry.gauge(Desc::with_labels(
                 "berth_notification_queue_events",
@@ -103,45 +119,31 @@ impl OwnMetrics {
         })
     }
 
-    /// The data of an upload was read again, because the digest's state was gone or its algorithm
-    /// became known only at the end.
-    pub fn upload_reread(&self, bytes: u64) {
-        self.upload_rereads.with(&[]).inc();
-        self.upload_reread_bytes.with(&[]).add(bytes);
+    /// Brings a total up to where its owner has it.
+    pub fn advance(&self, total: Total, to: u64) {
+        let counter = &self.totals[total as usize];
+        counter.add(to.saturating_sub(counter.get()));
     }
 
-    /// The recorder for the journal.
-    pub fn journal(&self) -> JournalMetrics {
-        JournalMetrics {
-            sync: self.journal_syncs.with(&[]),
-            records: self.journal_records.with(&[]),
-        }
+    /// How large a cache is.
+    pub fn cache(&self, name: &'static str, entries: u64, weight: u64) {
+        self.cache_entries.with(&[name]).set_size(entries);
+        self.cache_weight.with(&[name]).set_size(weight);
     }
 
-    /// The recorder for a cache.
-    pub fn cache(&self, name: &'static str) -> CacheMetrics {
-        CacheMetrics {
-            hits: self.cache_requests.with(&[name, "hit"]),
-            misses: self.cache_requests.with(&[name, "miss"]),
-            evictions: self.cache_evictions.with(&[name]),
-            entries: self.cache_entries.with(&[name]),
-            bytes: self.cache_bytes.with(&[name]),
-        }
+    /// How many upload sessions are remembered.
+    pub fn upload_sessions(&self, count: u64) {
+        self.upload_sessions.set_size(count);
     }
 
-    /// A client connected to a listener; the connection is open until the guard is dropped.
-    pub fn connection(&self, listener: &'static str) -> InFlight {
-        InFlight::new(&self.connections.with(&[listener]))
+    /// How many connections are open.
+    pub fn open_connections(&self, count: u64) {
+        self.connections.set_size(count);
     }
 
-    /// A request or connection was refused because of this limit.
+    /// A request was refused because of this limit.
     pub fn refused(&self, limit: &'static str) {
         self.refused.with(&[limit]).inc();
-    }
-
-    /// A TLS handshake failed for this reason (a class, not a message).
-    pub fn tls_handshake_failed(&self, reason: &'static str) {
-        self.tls_failures.with(&[reason]).inc();
     }
 
     /// The recorder for the queue of a notification endpoint.
@@ -150,54 +152,6 @@ impl OwnMetrics {
             length: self.queue_length.with(&[endpoint]),
             dropped: self.queue_dropped.with(&[endpoint]),
         }
-    }
-}
-
-/// Records what the journal does.
-#[derive(Clone, Debug)]
-pub struct JournalMetrics {
-    sync: Arc<Histogram>,
-    records: Arc<Histogram>,
-}
-
-impl JournalMetrics {
-    /// This many records were made durable in this time.
-    pub fn synced(&self, records: u64, duration: Duration) {
-        self.sync.observe(duration.as_secs_f64());
-        self.records.observe(records as f64);
-    }
-}
-
-/// Records what a cache does.
-#[derive(Clone, Debug)]
-pub struct CacheMetrics {
-    hits: Arc<Counter>,
-    misses: Arc<Counter>,
-    evictions: Arc<Counter>,
-    entries: Arc<Gauge>,
-    bytes: Arc<Gauge>,
-}
-
-impl CacheMetrics {
-    /// An entry was found.
-    pub fn hit(&self) {
-        self.hits.inc();
-    }
-
-    /// No entry was found.
-    pub fn miss(&self) {
-        self.misses.inc();
-    }
-
-    /// An entry was given up to make room.
-    pub fn evicted(&self) {
-        self.evictions.inc();
-    }
-
-    /// How large the cache is.
-    pub fn size(&self, entries: u64, bytes: u64) {
-        self.entries.set_size(entries);
-        self.bytes.set_size(bytes);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use telemetry::clock::{Clock, ManualClock};
 use telemetry::families::{
     BuildInfo, CacheResult, DescriptorCacheEvent, Finished, Operation, RegistryMetrics,
-    RemoteOperation, ScrapeCode, StorageErrorCode, StorageOperation,
+    RemoteOperation, ScrapeCode, StorageErrorCode, StorageOperation, Total,
 };
 use telemetry::metrics::{Family, LabelValue as _, Reading};
 
@@ -67,16 +67,12 @@ fn touch_everything(metrics: &RegistryMetrics) {
         metrics.rest_client.latency(verb, url, MS);
         metrics.rest_client.request(code, verb, "127.0.0.1:17443");
     }
-    metrics.own.upload_reread(1 << 30);
-    metrics.own.journal().synced(3, MS);
-    let cache = metrics.own.cache("manifests");
-    cache.hit();
-    cache.miss();
-    cache.evicted();
-    cache.size(10, 1000);
-    drop(metrics.own.connection("registry"));
-    metrics.own.refused("read_running");
-    metrics.own.tls_handshake_failed("no_shared_version");
+    metrics.own.advance(Total::UploadRereadBytes, 1 << 30);
+    metrics.own.advance(Total::UploadRereadBytes, 1 << 20);
+    metrics.own.cache("manifests", 3, 4096);
+    metrics.own.upload_sessions(2);
+    metrics.own.open_connections(1);
+    metrics.own.refused("requests");
     let queue = metrics.own.notifications("audit \"log\"");
     queue.length(4);
     queue.dropped(1);
@@ -192,7 +188,7 @@ fn only_what_upstream_shows_unused_is_shown_unused() {
     let page = metrics.scrape();
     let names: Vec<_> = page
         .lines()
-        .filter(|line| !line.starts_with('#') && !line.starts_with("process_"))
+        .filter(|line| !["#", "process_", "berth_"].iter().any(|start| line.starts_with(start)))
         .collect();
     assert_eq!(
         names,

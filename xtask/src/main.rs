@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Chores of the workspace: `cargo xtask <chore>`.
+//!
+//! Each chore is a script of `scripts/` or a command line that is too long to remember. What a chore
+//! prints goes straight to the console and its exit code is the chore's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+
+const HELP: &str = "\
+cargo xtask <chore>
+
+  setup            install the programs that the tests call (as root, idempotent)
+  test [STEP...]   run all tests as continuous integration does, or only the named steps
+                   (format, lint, build, unit, system)
+  full deny        check licences, banned crates, sources and advisories; installs cargo-deny
+  full system      the system tests with the larger counts (5,000 slow connections)
+  full peer        the system tests against Debian's docker-registry, to see what a peer does;
+                   failures are expected and do not fail the chore
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["setup"] => script("install-test-tools", &[]),
+        ["test", steps @ ..] => script("test", steps),
+        ["full", "deny"] => deny(),
+        ["full", "system"] => system_tests(&[("BERTH_TEST_FULL", "1")]),
+        ["full", "peer"] => {
+            if let Err(cause) = system_tests(&[("BERTH_TEST_SUBJECT", "docker-registry")]) {
+                eprintln!("as expected of a peer: {cause:#}");
+            }
+            Ok(())
+        }
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("unknown chore: {}\n\n{HELP}", words.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            eprintln!("xtask: {cause:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder that holds the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+}
+
+fn script(name: &str, arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new(root().join("scripts").join(name));
+    command.args(arguments);
+    run(command)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn deny() -> Result<()> {
+    // Found by asking it, so that both a cached and a distribution's copy will do.
+    let present = cargo().args(["deny", "--version"]).output().is_ok_and(|it| it.status.success());
+    if !present {
+        let version = pinned("CARGO_DENY_VERSION")?;
+        let mut install = cargo();
+        install.args(["install", "--locked", "cargo-deny", "--version", &version]);
+        run(install)?;
+    }
+    let mut check = cargo();
+    check.args(["deny", "--workspace", "check"]);
+    run(check)
+}
+
+fn system_tests(environment: &[(&str, &str)]) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--package", "berth"]);
+    run(build)?;
+    let mut test = cargo();
+    test.args(["test", "--no-fail-fast", "--package", "system-tests", "--features", "system"])
+        .envs(environment.iter().copied());
+    run(test)
+}
+
+/// Value of a name in `scripts/versions.env`, the one place of pinned versions.
+fn pinned(name: &str) -> Result<String> {
+    let path = root().join("scripts/versions.env");
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    Ok(line.with_context(|| format!("{name} is not in {}", path.display()))?.to_owned())
+}
+
+fn run(mut command: Command) -> Result<()> {
+    command.current_dir(root());
+    let status = command.status().with_context(|| format!("start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}

@@ -83,7 +83,9 @@ pub fn schema1(data: &[u8]) {
     assert_eq!(verified.map(|_| ()), Err(schema1::SignatureError::Unsigned));
     assert_eq!(document.payload(), data);
     // A document that says `"signatures": null` has no signatures, and cannot get any.
-    if serde_json::from_slice(data).is_ok_and(|json: serde_json::Value| json.get("signatures").is_some()) {
+    if serde_json::from_slice(data)
+        .is_ok_and(|json: serde_json::Value| json.get("signatures").is_some())
+    {
         return;
     }
     let Ok(signed) = KEY.sign(data, OffsetDateTime::UNIX_EPOCH) else { return };

@@ -129,7 +129,9 @@ fn decode(mut body: &[u8], mut cut: impl FnMut() -> usize) -> Decoded {
             } else {
                 match decoder.framing(piece) {
                     Ok(eaten) => eaten,
-                    Err(error) => return Decoded { data, rest: 0, done: false, error: Some(error) },
+                    Err(error) => {
+                        return Decoded { data, rest: 0, done: false, error: Some(error) };
+                    }
                 }
             };
             assert!(eaten > 0, "the decoder must get on");

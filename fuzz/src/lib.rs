@@ -78,7 +78,8 @@ fn cuts(data: &[u8]) -> impl FnMut() -> usize {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1 + (state >> 59) as usize
     }
 }

@@ -10,9 +10,9 @@ use clap_complete::Shell;
 
 use crate::registry;
 
-/// Berth: an integrated container image registry.
+/// Berth, a container image registry: serves images, and checks and cleans up its store
 #[derive(Debug, Parser)]
-#[command(name = "berth", version, about, propagate_version = true)]
+#[command(name = "berth", version, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -31,8 +31,23 @@ enum Command {
     },
 }
 
+/// Shown below `berth registry --help`.
+const EXAMPLES: &str = "\
+Examples:
+  berth registry                             serve /var/lib/registry on port 5000, open to everybody
+  berth registry /etc/berth/config.yml       serve as the file says
+  REGISTRY_HTTP_ADDR=127.0.0.1:5001 berth registry /etc/berth/config.yml
+                                             the same, one key given by a variable
+  berth registry check /etc/berth/config.yml
+                                             look for damage; the registry may run meanwhile
+  berth registry garbage-collect --dry-run /etc/berth/config.yml
+                                             what a garbage collection would remove
+  berth registry purge-uploads --older-than 24h --delete /etc/berth/config.yml
+                                             remove uploads that were never finished
+  berth registry config-reference            all keys of the file, with their defaults";
+
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
 struct Registry {
     #[command(subcommand)]
     command: Option<RegistryCommand>,
@@ -57,12 +72,15 @@ pub(crate) struct Source {
 
 #[derive(Debug, Subcommand)]
 enum RegistryCommand {
-    /// Serve the registry (the same as without subcommand; distribution's name for it)
+    /// Serve the registry: the same as no subcommand, for those used to distribution's
     Serve(Source),
     /// Read a whole store and report what is missing, torn, damaged or foreign
     ///
     /// Every blob is hashed, every link followed. Nothing is changed, and the registry may run
-    /// meanwhile. Exit code: 0 nothing is damaged, 1 something is, 2 the store could not be read.
+    /// meanwhile. Findings go to standard output, progress to standard error.
+    ///
+    /// Exit code: 0 nothing is damaged, 1 something is, 2 the configuration or the store could not
+    /// be read.
     Check {
         #[command(flatten)]
         source: Source,
@@ -75,7 +93,18 @@ enum RegistryCommand {
     },
     /// Remove blobs that no manifest refers to
     ///
-    /// The registry must be stopped (an exclusive store is locked while it runs) or read-only.
+    /// Whatever is pushed while this runs may be lost, so nothing may write to the store.
+    ///
+    /// Exclusive store (berth.store, the default): a lock sees to it. The registry must be stopped,
+    /// or run in read-only mode (storage.maintenance.readonly). While another process holds the
+    /// lock, this waits for it, 30 seconds at most.
+    ///
+    /// Shared store: nothing sees to it. Stop every registry that writes to the store, or restart it
+    /// in read-only mode, before you start this.
+    ///
+    /// --dry-run changes nothing and may run beside any registry.
+    ///
+    /// Exit code: 0 done, 2 the configuration or the store could not be used.
     #[command(alias = "gc")]
     GarbageCollect {
         #[command(flatten)]
@@ -92,8 +121,12 @@ enum RegistryCommand {
     },
     /// Remove upload sessions that were begun and never finished
     ///
-    /// A dry run unless --delete is given. The registry may run meanwhile only if the store is
-    /// shared; a running registry purges by itself (storage.maintenance.uploadpurging).
+    /// Without --delete it only tells, and may run beside any registry. With --delete an exclusive
+    /// store must not be in use, as for garbage-collect; on a shared one the registries may run. A
+    /// running registry purges by itself (storage.maintenance.uploadpurging).
+    ///
+    /// Exit code: 0 done, 1 some could not be removed, 2 the configuration or the store could not be
+    /// used.
     PurgeUploads {
         #[command(flatten)]
         source: Source,
@@ -124,13 +157,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             None => registry::serve::run(&source),
             Some(RegistryCommand::Serve(source)) => registry::serve::run(&source),
             Some(RegistryCommand::Check { source, output, quiet }) => {
-                registry::maintenance::check(&source, output, quiet)
+                Ok(registry::maintenance::check(&source, output, quiet))
             }
             Some(RegistryCommand::GarbageCollect { source, dry_run, delete_untagged, quiet }) => {
-                registry::maintenance::garbage_collect(&source, dry_run, delete_untagged, quiet)
+                let untagged = delete_untagged;
+                Ok(registry::maintenance::garbage_collect(&source, dry_run, untagged, quiet))
             }
             Some(RegistryCommand::PurgeUploads { source, older_than, delete }) => {
-                registry::maintenance::purge_uploads(&source, older_than, delete)
+                Ok(registry::maintenance::purge_uploads(&source, older_than, delete))
             }
             Some(RegistryCommand::ConfigReference { json }) => {
                 if json {
@@ -151,6 +185,23 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_says_what_the_program_is_and_what_can_be_typed() {
+        let mut command = Arguments::command();
+        let help = command.render_help().to_string();
+        assert!(help.starts_with("Berth, a container image registry: "), "{help}");
+        let registry = command.find_subcommand_mut("registry").expect("it is there");
+        let help = registry.render_long_help().to_string();
+        assert!(help.contains("Examples:\n  berth registry "), "{help}");
+        // What the examples type can be typed.
+        for line in EXAMPLES.lines().filter(|line| line.contains("berth registry")) {
+            let words = line.split_whitespace().skip_while(|word| *word != "berth");
+            let words: Vec<&str> =
+                words.take_while(|word| *word != "serve" && *word != "all").collect();
+            assert!(Arguments::try_parse_from(&words).is_ok(), "{words:?}");
+        }
     }
 
     #[test]

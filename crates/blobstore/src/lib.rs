@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod journal;
 pub mod layout;
+mod lock;
 pub mod maintenance;
 mod manifests;
 mod names;

@@ -101,6 +101,20 @@ impl BlobStore {
         Ok(Some(Arc::new(StoredManifest { digest: *digest, ..(*stored).clone() })))
     }
 
+    /// Whether the repository has the manifest, believing nothing that another process could have
+    /// changed: what an index refers to must be in the store (see [`BlobStore::confirm_blob`]).
+    pub async fn confirm_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Arc<StoredManifest>>> {
+        if !self.inner.trust.is_exclusive() {
+            self.inner.revisions.forget(&(repository.clone(), *digest));
+            self.inner.manifests.forget(digest);
+        }
+        self.manifest(repository, digest).await
+    }
+
     /// Stores a manifest, links it into the repository and points the tags to it; durable and
     /// visible when this returns.
     pub async fn put_manifest(

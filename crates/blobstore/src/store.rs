@@ -4,12 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use bytes::Bytes;
 use oci::{Digest, MediaType, RepositoryName};
 use parking_lot::Mutex;
-use storage::driver::{Driver, Key};
+use storage::driver::Driver;
 use storage::filesystem::{FileLock, Filesystem};
 use storage::observed::Observer;
 use tokio::task::spawn_blocking;
@@ -20,15 +19,13 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::layout;
+use crate::lock;
 use crate::names::Names;
 use crate::repositories;
 use crate::upload::Sessions;
 
 /// Objects of at most this many bytes ride in the journal and are cached whole.
 pub const SMALL: usize = 64 * 1024;
-
-/// How long a start waits for the lock of a predecessor that is just stopping.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the bytes of a digest lie, and how many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +104,8 @@ pub struct Options {
     pub limits: Limits,
     /// Hash every blob when it is opened for reading, and refuse it if it is damaged.
     pub verify_on_read: bool,
-    /// Nothing will be written: neither lock nor journal is needed on a read-only volume.
+    /// Nothing will be written: neither lock nor journal is needed, so the volume may be read-only.
+    /// What a crash left in the journal is not applied then ([`BlobStore::journal_is_pending`]).
     pub read_only: bool,
 }
 
@@ -200,6 +198,7 @@ pub(crate) struct Inner {
     pub(crate) scanned: crate::referrers::Scanned,
     pub(crate) stats: Stats,
     pool: Pool,
+    journal_pending: bool,
     /// Held as long as the store is open; the kernel lets go of it when the process ends.
     _lock: Option<FileLock>,
 }
@@ -250,16 +249,27 @@ impl BlobStore {
             Backend::Driver(driver) => (driver, None, None),
         };
         let exclusive = options.trust.is_exclusive() && !options.read_only;
+        let mut journal_pending = false;
         let (engine, lock) = match &filesystem {
-            Some(filesystem) if exclusive => {
-                let lock = lock(filesystem).await?;
+            Some(filesystem) if options.read_only => {
+                let filesystem = filesystem.clone();
+                journal_pending = spawn_blocking(move || Journal::is_pending(&filesystem))
+                    .await
+                    .map_err(|_| Error::Stopping)??;
+                (Engine::Direct(Arc::clone(&driver)), None)
+            }
+            Some(filesystem) if !exclusive => {
+                (Engine::Direct(Arc::clone(&driver)), Some(lock::share(filesystem).await?))
+            }
+            Some(filesystem) => {
+                let lock = lock::own(filesystem).await?;
                 let filesystem = filesystem.clone();
                 let journal = spawn_blocking(move || Journal::open(filesystem, observer))
                     .await
                     .map_err(|_| Error::Stopping)??;
                 (Engine::Journal(journal), Some(lock))
             }
-            _ => (Engine::Direct(Arc::clone(&driver)), None),
+            None => (Engine::Direct(Arc::clone(&driver)), None),
         };
         let Options { trust, limits, verify_on_read, .. } = options;
         let facts = limits.facts;
@@ -293,6 +303,7 @@ impl BlobStore {
                 pool: Pool::new(limits.buffer_bytes / BUFFER_SIZE),
                 driver,
                 filesystem,
+                journal_pending,
                 _lock: lock,
             }),
         })
@@ -311,6 +322,12 @@ impl BlobStore {
         }
     }
 
+    /// Whether the store was opened for reading while its journal holds changes that the layout may
+    /// lack: a registry is writing to it right now, or one has crashed and was not started again.
+    pub fn journal_is_pending(&self) -> bool {
+        self.inner.journal_pending
+    }
+
     /// Takes a buffer for receiving an upload, waiting while too many are in use.
     pub async fn buffer(&self) -> Buffer {
         self.inner.pool.take().await
@@ -325,26 +342,5 @@ impl BlobStore {
     /// is healthy (registry.md R-17).
     pub async fn ping(&self) -> Result<()> {
         crate::error::present(self.inner.driver.stat(&layout::repositories()).await).map(drop)
-    }
-}
-
-async fn lock(filesystem: &Filesystem) -> Result<FileLock> {
-    let key = Key::parse("/.berth/lock").expect("a constant key");
-    let started = std::time::Instant::now();
-    loop {
-        let filesystem = filesystem.clone();
-        let name = key.clone();
-        let attempt = spawn_blocking(move || filesystem.lock_exclusive(&name))
-            .await
-            .map_err(|_| Error::Stopping)?;
-        match attempt {
-            Err(storage::driver::Error::Busy { .. }) if started.elapsed() < LOCK_PATIENCE => {
-                if started.elapsed() < Duration::from_millis(100) {
-                    tracing::warn!("the store is locked by another process; waiting for it");
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-            other => return Ok(other?),
-        }
     }
 }

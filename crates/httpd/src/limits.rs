@@ -38,7 +38,8 @@ pub struct H2Limits {
     pub cleartext: bool,
     /// Requests at once on one connection.
     pub streams: u32,
-    /// Decoded size of a header list (RFC 9113 6.5.2), which also bounds CONTINUATION floods.
+    /// Decoded size of a header list (RFC 9113 6.5.2), which also bounds CONTINUATION floods. The
+    /// counterpart of [`HeadLimits::bytes`].
     pub header_list: u32,
     /// Reset streams that may wait to be accepted before the connection is ended (CVE-2023-44487).
     pub pending_resets: usize,

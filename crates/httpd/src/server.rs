@@ -202,7 +202,12 @@ async fn connection<S: Service>(
     let (transport, http2) = match tls {
         None => (Transport::Plain(socket), false),
         Some(tls) => match Box::pin(handshake(socket, &tls, engine)).await {
-            Ok(ready) => ready,
+            Ok(Greeting::Tls { transport, http2 }) => (transport, http2),
+            Ok(Greeting::PlainHttp(socket)) => {
+                engine.core.stats.handshake_failed();
+                tracing::debug!(%peer, "the client sent an HTTP request to a TLS listener");
+                return Box::pin(refuse_plain(socket, engine, seat)).await;
+            }
             Err(error) => {
                 engine.core.stats.handshake_failed();
                 tracing::debug!(%peer, %error, "TLS handshake failed");
@@ -219,16 +224,39 @@ async fn connection<S: Service>(
     }
 }
 
-async fn handshake<S>(
-    socket: Socket,
-    tls: &Tls,
-    engine: &Engine<S>,
-) -> std::io::Result<(Transport, bool)> {
+/// How a connection to a TLS listener began.
+enum Greeting {
+    /// The handshake is done.
+    Tls { transport: Transport, http2: bool },
+    /// The client speaks HTTP without TLS; nothing has been read.
+    PlainHttp(Socket),
+}
+
+async fn handshake<S>(socket: Socket, tls: &Tls, engine: &Engine<S>) -> std::io::Result<Greeting> {
+    let deadline = tokio::time::Instant::now() + engine.core.limits.tls_handshake;
+    let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+    let first = tokio::time::timeout_at(deadline, socket.peek()).await.map_err(late)??;
+    // A handshake begins with a record of type 22 (RFC 8446 5.1), a request with a method's name.
+    if first.is_some_and(|byte| byte.is_ascii_uppercase()) {
+        return Ok(Greeting::PlainHttp(socket));
+    }
     let socket = ReadAhead::new(socket, Arc::clone(&engine.core.buffers));
     let acceptor = tokio_rustls::TlsAcceptor::from(tls.current());
     // A stop lets handshakes finish: behind them comes a first request.
-    let accepting = tokio::time::timeout(engine.core.limits.tls_handshake, acceptor.accept(socket));
-    let stream = accepting.await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+    let accepting = tokio::time::timeout_at(deadline, acceptor.accept(socket));
+    let stream = accepting.await.map_err(late)??;
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-    Ok((Transport::Tls(Box::new(stream)), http2))
+    Ok(Greeting::Tls { transport: Transport::Tls(Box::new(stream)), http2 })
+}
+
+/// What Go's server answers to a request without TLS; clients look for this text.
+const PLAIN_TO_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\n\
+    Client sent an HTTP request to an HTTPS server.\n";
+
+async fn refuse_plain<S>(socket: Socket, engine: &Engine<S>, seat: &Seat) {
+    let limits = &engine.core.limits;
+    let mut wire = Wire::new(Transport::Plain(socket), Arc::clone(&seat.entry));
+    if wire.write_all(limits, PLAIN_TO_TLS).await.is_ok() {
+        wire.close(Some(limits.linger)).await;
+    }
 }

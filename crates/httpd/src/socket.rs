@@ -4,12 +4,14 @@
 //! Accepted sockets become a [`Socket`]; the TLS layer wraps it in [`ReadAhead`] so that one
 //! system call fetches several records. Both end as a [`Transport`], which the HTTP engines use.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
@@ -29,6 +31,16 @@ impl Socket {
             Self::Tcp(socket) => socket.poll_read_ready(cx),
             Self::Unix(socket) => socket.poll_read_ready(cx),
         }
+    }
+
+    /// The next byte without taking it; `None` at the end of the connection.
+    pub(crate) async fn peek(&self) -> io::Result<Option<u8>> {
+        let look = |fd: BorrowedFd<'_>| {
+            let mut byte = [0];
+            let (n, _) = rustix::net::recv(fd, &mut byte, RecvFlags::PEEK)?;
+            Ok((n > 0).then_some(byte[0]))
+        };
+        poll_fn(|cx| self.poll_read_with(cx, look)).await
     }
 
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -54,7 +54,8 @@ impl fmt::Display for Path<'_> {
                 f.write_str(".")?;
             }
         }
-        f.write_str(self.part)
+        // A key of the file may hold line breaks; a message is one line.
+        self.part.escape_debug().fmt(f)
     }
 }
 
@@ -120,7 +121,9 @@ impl Reader {
             other => (other.kind().to_owned(), format!("({})", other.kind())),
         };
         let text = match at.wrong {
-            Some(text) if text.contains("{}") => text.replace("{}", &plain),
+            Some(text) if text.contains("{}") => {
+                text.replace("{where}", &place_of(node, at)).replace("{}", &plain)
+            }
             Some(text) => format!("{text}: {quoted} is not {expected}"),
             None => format!("invalid value {quoted}: expected {expected}"),
         };
@@ -255,6 +258,14 @@ impl Reader {
     }
 }
 
+/// Who said it, for texts that name it: the variable, or else the key.
+pub(crate) fn place_of(node: &Node, at: &Path<'_>) -> String {
+    match &node.origin {
+        Origin::Variable(name) => name.to_string(),
+        _ => at.to_string(),
+    }
+}
+
 /// The node of a key, under its name or else an alias.
 pub(crate) fn lookup<'n>(map: &'n Mapping, key: &Key) -> Option<&'n Node> {
     map.get(key.name).or_else(|| key.aliases.iter().find_map(|alias| map.get(alias)))
@@ -357,7 +368,7 @@ impl Setting for ByteSize {
 impl Setting for Url {
     const SHAPE: Shape = Shape::Leaf(Leaf {
         name: "URL",
-        expected: "an absolute URL that begins with http:// or https://",
+        expected: "a URL such as https://host/path: http:// or https://, and a host",
         choices: &[],
         // It may hold credentials.
         secret: true,

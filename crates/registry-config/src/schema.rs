@@ -33,7 +33,8 @@ pub struct Key {
     pub default: &'static str,
     /// Least and greatest value, written as in the file.
     pub range: Option<(&'static str, &'static str)>,
-    /// The original registry's text for a wrong value; `{}` stands for the value.
+    /// The original registry's text for a wrong value; `{}` stands for the value, `{where}` for the
+    /// variable that holds it, or else for the key.
     pub wrong: Option<&'static str>,
     /// Why the key changes nothing, for those that are only parsed.
     pub ignored: Option<&'static str>,

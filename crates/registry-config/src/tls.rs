@@ -2,7 +2,7 @@
 //! Versions and cipher suites of TLS by the names that Go and IANA give them (registry.md 6.7).
 
 use crate::problem::{Problem, WarningKind};
-use crate::read::{Path, Reader, Setting};
+use crate::read::{Path, Reader, Setting, place_of};
 use crate::schema::{Leaf, Shape};
 use crate::yaml::{Node, Value};
 
@@ -114,8 +114,8 @@ impl Setting for CipherSuites {
                 let name: String = name.chars().take(100).collect();
                 let valid: Vec<&str> = OFFERED.iter().map(|(name, _)| *name).collect();
                 let text = format!(
-                    "invalid cipher suite {name:?} specified in REGISTRY_HTTP_TLS_CIPHERSUITES: \
-                     valid values are {}",
+                    "invalid cipher suite {name:?} specified in {}: valid values are {}",
+                    place_of(node, at),
                     valid.join(", ")
                 );
                 reader.error(at, &node.origin, Problem::Value(text));

@@ -67,9 +67,21 @@ impl Url {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+        // The colons of an IPv6 address are inside brackets.
+        let end = place.rfind(']').map_or(0, |bracket| bracket + 1);
+        let colon = place[end..].find(':').map_or(place.len(), |colon| end + colon);
+        let (host, port) = place.split_at(colon);
+        let port = port.is_empty() || port[1..].parse::<u16>().is_ok();
         let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control());
-        (clean && !host.is_empty() && !host.starts_with(':')).then(|| Self(text.to_owned()))
+        let whole = end == 0 || colon == end;
+        (clean && port && whole && !host.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    /// Whether there is a user name or password before the host.
+    pub(crate) fn has_credentials(&self) -> bool {
+        let authority = self.0.len() - self.after_authority().len();
+        self.0[..authority].contains('@')
     }
 
     /// The whole URL, credentials included. Never log what this returns; log the `Display` form.
@@ -124,12 +136,25 @@ mod tests {
 
     #[test]
     fn urls_need_scheme_and_host() {
-        for bad in
-            ["", "registry:5000", "ftp://h", "http://", "http:///x", "http://:80", "http://h h"]
-        {
+        for bad in [
+            "",
+            "registry:5000",
+            "ftp://h",
+            "http://",
+            "http:///x",
+            "http://:80",
+            "http://h h",
+            "http://h:",
+            "http://h:65536",
+            "http://h:x",
+            "http://[::1]:x",
+            "http://[::1]x",
+        ] {
             assert!(Url::parse(bad).is_none(), "{bad:?}");
         }
-        assert!(Url::parse("http://h:80").is_some());
+        for good in ["http://h:80", "https://[::1]:5000/x", "http://[::1]", "http://u@h/a@b:c"] {
+            assert!(Url::parse(good).is_some(), "{good:?}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! One request from its head to its answer, in the order of registry.md 1.1.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use blobstore::BlobStore;
 use http::{StatusCode, header};
@@ -41,8 +42,8 @@ pub struct RegistryParts {
     pub health: Health,
     /// Where events go, if endpoints are configured.
     pub notifier: Option<Arc<Notifier>>,
-    /// Key that signs converted schema 1 manifests.
-    pub schema1_key: SigningKey,
+    /// Key that signs converted schema 1 manifests; without one, a key is made when it is needed.
+    pub schema1_key: Option<SigningKey>,
 }
 
 /// The registry: answers every request of every connection.
@@ -57,8 +58,25 @@ pub struct Registry {
     /// Made once: an identity holds allocated strings.
     pub(crate) anonymous: Identity,
     health: Health,
+    readiness: Readiness,
     queues: RequestQueues,
     notifier: Option<Arc<Notifier>>,
+}
+
+/// Makes `/healthz` and `/` answer 503, so that whoever distributes requests looks elsewhere before
+/// the process stops accepting them. Cheap to clone; all clones are the same switch.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// From now on the registry is not ready.
+    pub fn fail(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_failing(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// One admitted request, as handlers see it.
@@ -100,10 +118,16 @@ impl Registry {
             conversions: Conversions::new(parts.schema1_key),
             anonymous: Identity::anonymous(),
             health: parts.health,
+            readiness: Readiness::default(),
             queues: RequestQueues::new(settings.limits.read, settings.limits.write),
             notifier: parts.notifier,
             settings,
         }
+    }
+
+    /// The switch that makes readiness fail while everything else is still served.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
     }
 
     /// Gate, probes, limiter, then the application.
@@ -117,7 +141,7 @@ impl Registry {
                 .into_reply();
         }
         if matches!(head.target.path(), "/" | "/healthz") {
-            return pages::alive();
+            return if self.readiness.is_failing() { pages::stopping() } else { pages::alive() };
         }
         match self.queues.enter(&head.method).await {
             Ok(slot) => exchange.slot = slot,

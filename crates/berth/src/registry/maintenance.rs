@@ -18,8 +18,8 @@ use super::store::Purpose;
 use super::{config, store};
 use crate::cli::Source;
 
-/// Exit code of a check that could not be made.
-const UNREADABLE: u8 = 2;
+/// Exit code of a command that could not do its work: the configuration or the store is not usable.
+const UNUSABLE: u8 = 2;
 
 /// Time between two progress lines.
 const PROGRESS: Duration = Duration::from_secs(2);
@@ -59,6 +59,21 @@ pub(super) fn with_store<T>(
         store.close().await;
         result
     })
+}
+
+/// What a command answers: `done` tells how its work ended; that it could not be done is said here.
+fn conclude<T>(worked: Result<T>, done: impl FnOnce(T) -> ExitCode) -> ExitCode {
+    match worked {
+        Ok(result) => done(result),
+        Err(error) => {
+            eprintln!("berth: {error:#}");
+            ExitCode::from(UNUSABLE)
+        }
+    }
+}
+
+fn success_if(fine: bool) -> ExitCode {
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 struct Printer {
@@ -106,19 +121,25 @@ impl Observer for Printer {
 }
 
 /// `berth registry check`.
-pub(crate) fn check(source: &Source, output: Output, quiet: bool) -> Result<ExitCode> {
+pub(crate) fn check(source: &Source, output: Output, quiet: bool) -> ExitCode {
     let quiet = quiet || (output == Output::Json && !std::io::stderr().is_terminal());
     let mut printer = Printer { output, quiet, last: Instant::now() };
     let checked = with_store(source, Purpose::Read, async |store| {
+        if store.journal_is_pending() && !quiet {
+            eprintln!(
+                "a registry is writing to this store, or has crashed and was not started again: \
+                 what is reported may be changes that its journal still holds"
+            );
+        }
         store.check(&mut printer).await.context("the store cannot be read")
     });
-    let progress = match checked {
-        Ok(progress) => progress,
-        Err(error) => {
-            eprintln!("berth: {error:#}");
-            return Ok(ExitCode::from(UNREADABLE));
-        }
-    };
+    conclude(checked, |progress| {
+        print_totals(&progress, output);
+        success_if(progress.damaged == 0)
+    })
+}
+
+fn print_totals(progress: &Progress, output: Output) {
     match output {
         Output::Text => println!(
             "{} blobs, {} bytes, {} repositories, {} links, {} manifests: {} damaged, {} notes",
@@ -140,7 +161,6 @@ pub(crate) fn check(source: &Source, output: Output, quiet: bool) -> Result<Exit
             })
         ),
     }
-    Ok(if progress.damaged == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// `berth registry garbage-collect`.
@@ -149,7 +169,7 @@ pub(crate) fn garbage_collect(
     dry_run: bool,
     delete_untagged: bool,
     quiet: bool,
-) -> Result<ExitCode> {
+) -> ExitCode {
     let purpose = if dry_run { Purpose::Read } else { Purpose::Maintain };
     let options = CollectOptions { dry_run, delete_untagged };
     let collected = with_store(source, purpose, async |store| {
@@ -161,13 +181,15 @@ pub(crate) fn garbage_collect(
             })
             .await
             .context("garbage collection stopped; what was removed stays removed, run it again")
-    })?;
-    let verb = if dry_run { "eligible for deletion" } else { "deleted" };
-    println!(
-        "{} blobs marked, {} blobs ({} bytes) and {} manifests {verb}",
-        collected.marked, collected.blobs, collected.bytes, collected.manifests
-    );
-    Ok(ExitCode::SUCCESS)
+    });
+    conclude(collected, |collected| {
+        let verb = if dry_run { "eligible for deletion" } else { "deleted" };
+        println!(
+            "{} blobs marked, {} blobs ({} bytes) and {} manifests {verb}",
+            collected.marked, collected.blobs, collected.bytes, collected.manifests
+        );
+        ExitCode::SUCCESS
+    })
 }
 
 fn print_event(event: &Event<'_>) {
@@ -186,7 +208,7 @@ fn print_event(event: &Event<'_>) {
 }
 
 /// `berth registry purge-uploads`.
-pub(crate) fn purge_uploads(source: &Source, age: Duration, delete: bool) -> Result<ExitCode> {
+pub(crate) fn purge_uploads(source: &Source, age: Duration, delete: bool) -> ExitCode {
     let purpose = if delete { Purpose::Maintain } else { Purpose::Read };
     let purged = with_store(source, purpose, async |store| {
         store
@@ -196,10 +218,12 @@ pub(crate) fn purge_uploads(source: &Source, age: Duration, delete: bool) -> Res
             })
             .await
             .context("the store cannot be read")
-    })?;
-    let verb = if delete { "removed" } else { "would be removed (--delete removes them)" };
-    println!("{} upload sessions {verb}, {} errors", purged.sessions, purged.errors);
-    Ok(if purged.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    });
+    conclude(purged, |purged| {
+        let verb = if delete { "removed" } else { "would be removed (--delete removes them)" };
+        println!("{} upload sessions {verb}, {} errors", purged.sessions, purged.errors);
+        success_if(purged.errors == 0)
+    })
 }
 
 /// One purge of a running registry, with the lines of the contract (registry.md 5.7).
@@ -223,7 +247,10 @@ pub(super) async fn purge(store: &BlobStore, age: Duration, now: SystemTime, dry
             purged.sessions, purged.errors
         ))
         .emit(),
-        Err(error) => Line::error(format!("Purge uploads stopped: {error}")).emit(),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            Line::error(format!("Purge uploads stopped: {error:#}")).emit();
+        }
     }
 }
 

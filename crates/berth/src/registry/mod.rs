@@ -4,6 +4,7 @@
 mod checks;
 mod config;
 mod debug;
+mod descriptors;
 pub(crate) mod listing;
 pub(crate) mod maintenance;
 mod metrics;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Serving a registry: start, run, stop.
 //!
-//! Order of a start: log, store (lock and journal replay), the parts, then the listener, so that
-//! the first connection that is accepted is served. Order of a stop: accepting ends, requests in
-//! flight get `http.draintimeout`, then the journal is emptied.
+//! Order of a start: log; everything that may be wrong with the configuration, its files and its
+//! addresses; the store (lock and journal replay); the parts. The sockets listen before the store is
+//! opened, so that a wrong address shows at once, and are accepted from when the rest is ready:
+//! clients that come in between wait. Order of a stop: accepting ends, requests in flight get
+//! `http.draintimeout`, then the journal is emptied.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use blobstore::BlobStore;
 use httpd::{Listener, Server};
-use registry::{Notifier, NotifierParts, Registry, RegistryParts};
+use registry::{EndpointSettings, Notifier, NotifierParts, Registry, RegistryParts};
 use registry_config::Config;
 use registry_config::config::http::Network;
 use telemetry::families::RegistryMetrics;
@@ -22,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::store::Purpose;
-use super::{checks, config, debug, maintenance, metrics, settings, store};
+use super::{checks, config, debug, descriptors, maintenance, metrics, settings, store};
 use crate::cli::Source;
 
 /// Threads for file work: more would only queue at the disk.
@@ -31,10 +33,14 @@ const BLOCKING_THREADS: usize = 64;
 /// File work comes in bursts; a thread that has had nothing to do for this long is given back.
 const BLOCKING_KEEP: Duration = Duration::from_secs(5);
 
+/// Connections of the debug listener.
+pub(super) const DEBUG_CONNECTIONS: usize = 64;
+
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(source: &Source) -> Result<ExitCode> {
     let (config, warnings) = config::load(source)?;
     config::init_log(&config, None, &warnings)?;
+    descriptors::prepare(&config);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.berth.workers > 0 {
         runtime.worker_threads(config.berth.workers.into());
@@ -74,9 +80,22 @@ async fn serve(config: &Config) -> Result<()> {
     let observed = config.openshift.metrics.enabled || per_route;
     let settings = settings::data_plane(config)?;
     let authorizer = settings::authorizer(config)?;
+    let schema1_key = settings::schema1_key(config)?;
+    let tls = settings::tls(config)?;
+    let endpoints = settings::endpoints(config)?;
+    let listeners = listeners(config, inherited)?;
+    let debug_listener = debug_listener(config)?;
+
     let store = store::open(config, Purpose::Serve, observed.then_some(&*families)).await?;
+    if store.journal_is_pending() {
+        bail!(
+            "the journal of the store holds changes that were not applied, because its registry was \
+             killed or still runs: start a registry once that is not read-only \
+             (storage.maintenance.readonly) and stop it"
+        );
+    }
     let health = checks::register(&config.health, &store)?;
-    let (notifier, deliveries) = notifier(config, &families)?;
+    let (notifier, deliveries) = notifier(config, endpoints, &families)?;
     Line::info("redis not configured").emit();
     let (stop, stopping) = watch::channel(());
     let purge = start_purge(config, &store, stopping.clone());
@@ -92,16 +111,16 @@ async fn serve(config: &Config) -> Result<()> {
         metrics: Arc::clone(&families),
         health: health.clone(),
         notifier,
-        schema1_key: settings::schema1_key(config)?,
+        schema1_key,
     });
-    let tls = settings::tls(config)?;
     let mut server = Server::new(registry, settings::engine(config));
     metrics::show(&families, &store, &server.handle());
-    for listener in listeners(config, inherited)? {
+    for listener in listeners {
         announce(config, &listener, tls.is_some());
         server = server.listen(listener, tls.clone());
     }
-    let debug = start_debug(config, health, families, stopping)?;
+    let debug =
+        debug_listener.map(|listener| start_debug(config, listener, health, families, stopping));
 
     let drained = server
         .serve(async move {
@@ -147,19 +166,22 @@ fn listeners(config: &Config, inherited: Vec<httpd::Inherited>) -> Result<Vec<Li
 
 /// The line that tells where the registry is; with port 0 the port that was chosen.
 fn announce(config: &Config, listener: &Listener, tls: bool) {
-    let configured = &config.http.addr;
-    let address = match listener.local_addr() {
-        Some(bound) if !configured.ends_with(&format!(":{}", bound.port())) => bound.to_string(),
-        _ => configured.clone(),
-    };
+    let address = shown(&config.http.addr, listener);
     Line::info(format!("listening on {address}{}", if tls { ", tls" } else { "" })).emit();
+}
+
+fn shown(configured: &str, listener: &Listener) -> String {
+    match listener.local_addr() {
+        Some(bound) if !configured.ends_with(&format!(":{}", bound.port())) => bound.to_string(),
+        _ => configured.to_owned(),
+    }
 }
 
 fn notifier(
     config: &Config,
+    endpoints: Vec<EndpointSettings>,
     families: &RegistryMetrics,
 ) -> Result<(Option<Arc<Notifier>>, registry::Deliveries)> {
-    let endpoints = settings::endpoints(config)?;
     if endpoints.is_empty() {
         return Ok((None, Vec::new()));
     }
@@ -213,29 +235,38 @@ fn start_purge(
     }))
 }
 
+fn debug_listener(config: &Config) -> Result<Option<Listener>> {
+    let address = config.http.debug.addr.as_deref();
+    address.map(|address| Listener::tcp(address).context("http.debug.addr")).transpose()
+}
+
 fn start_debug(
     config: &Config,
+    listener: Listener,
     health: telemetry::health::Health,
     metrics: Arc<RegistryMetrics>,
     mut stopping: watch::Receiver<()>,
-) -> Result<Option<tokio::task::JoinHandle<()>>> {
-    let configured = &config.http.debug;
-    let Some(address) = &configured.addr else { return Ok(None) };
-    let prometheus = &configured.prometheus;
+) -> tokio::task::JoinHandle<()> {
+    let prometheus = &config.http.debug.prometheus;
     let service = debug::Debug {
         health,
         metrics,
         metrics_path: prometheus.enabled.then(|| prometheus.path.clone()),
     };
-    let listener = Listener::tcp(address).context("http.debug.addr")?;
-    let limits = httpd::Limits { connections: 64, drain: Duration::ZERO, ..Default::default() };
+    if let Some(address) = &config.http.debug.addr {
+        Line::info(format!("debug server listening on {}", shown(address, &listener))).emit();
+    }
+    let limits = httpd::Limits {
+        connections: DEBUG_CONNECTIONS,
+        drain: Duration::ZERO,
+        ..httpd::Limits::default()
+    };
     let server = Server::new(service, limits).listen(listener, None);
-    Line::info(format!("debug server listening on {address}")).emit();
-    Ok(Some(tokio::spawn(async move {
+    tokio::spawn(async move {
         server
             .serve(async move {
                 let _ = stopping.changed().await;
             })
             .await;
-    })))
+    })
 }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use http::{HeaderName, HeaderValue};
 use oci::schema1::SigningKey;
 use ports::{Authorizer, Secret};
@@ -14,6 +13,7 @@ use registry_config::Config;
 use registry_config::config::auth::Auth;
 use registry_config::config::http::{CipherSuite, ClientAuth, TlsVersion};
 use registry_config::config::openshift::RequestLimits;
+use rustix::rand::{GetRandomFlags, getrandom};
 use telemetry::log::Line;
 
 /// The text of the contract (registry.md 6.3).
@@ -73,8 +73,13 @@ fn upload_secret(config: &Config) -> Result<Secret> {
         return Ok(secret);
     }
     Line::warning(NO_SECRET).emit();
+    // From the kernel: the generator of the TLS library takes longer to start than all the rest.
     let mut random = [0; 32];
-    SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("no random numbers"))?;
+    let filled = getrandom(&mut random, GetRandomFlags::empty()).context("no random numbers")?;
+    // Up to 256 bytes the kernel gives all or nothing (getrandom(2)).
+    if filled < random.len() {
+        bail!("the system gave only {filled} random bytes");
+    }
     Ok(Secret::new(random.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
 }
 
@@ -93,14 +98,24 @@ fn layer_urls(config: &Config) -> Result<Option<UrlPolicy>> {
         return Ok(None);
     }
     let compile = |key: &str, patterns: &[String]| {
-        regex::RegexSet::new(patterns)
-            .with_context(|| format!("validation.manifests.urls.{key}: not a regular expression"))
+        regex::RegexSet::new(patterns).map_err(|error| wrong_pattern(key, patterns, &error))
     };
     let allow = compile("allow", &urls.allow)?;
     let deny = compile("deny", &urls.deny)?;
     Ok(Some(UrlPolicy::new(move |url| {
         (allow.is_empty() || allow.is_match(url)) && !deny.is_match(url)
     })))
+}
+
+/// Names the pattern that is wrong, on one line; the library draws a picture.
+fn wrong_pattern(key: &str, patterns: &[String], error: &regex::Error) -> anyhow::Error {
+    let wrong = patterns.iter().find(|pattern| regex::Regex::new(pattern).is_err());
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    anyhow::anyhow!(
+        "validation.manifests.urls.{key}: {:?} is not a regular expression: {reason}",
+        wrong.map_or("", String::as_str)
+    )
 }
 
 /// Who may do what.
@@ -119,18 +134,14 @@ pub(super) fn authorizer(config: &Config) -> Result<Arc<dyn Authorizer>> {
     })
 }
 
-/// The key that signs schema 1 manifests made by conversion.
-pub(super) fn schema1_key(config: &Config) -> Result<SigningKey> {
-    match &config.compatibility.schema1.signing_key_file {
-        None => Ok(SigningKey::generate()?),
-        Some(path) => {
-            let pem = std::fs::read_to_string(path).with_context(|| {
-                format!("cannot read compatibility.schema1.signingkeyfile {path}")
-            })?;
-            SigningKey::from_pem(&pem)
-                .with_context(|| format!("compatibility.schema1.signingkeyfile {path}"))
-        }
-    }
+/// The key that signs schema 1 manifests made by conversion, if one is configured.
+pub(super) fn schema1_key(config: &Config) -> Result<Option<SigningKey>> {
+    let Some(path) = &config.compatibility.schema1.signing_key_file else { return Ok(None) };
+    let pem = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read compatibility.schema1.signingkeyfile {path}"))?;
+    SigningKey::from_pem(&pem)
+        .with_context(|| format!("compatibility.schema1.signingkeyfile {path}"))
+        .map(Some)
 }
 
 /// Limits of the HTTP engine.
@@ -152,6 +163,7 @@ pub(super) fn engine(config: &Config) -> httpd::Limits {
             enabled: !config.http.http2.disabled,
             cleartext: config.http.h2c.enabled,
             streams: limits.h2_streams,
+            header_list: u32::try_from(limits.header_bytes.bytes()).unwrap_or(u32::MAX),
             ..httpd::H2Limits::default()
         },
         ..httpd::Limits::default()
@@ -234,4 +246,45 @@ pub(super) fn endpoints(config: &Config) -> Result<Vec<EndpointSettings>> {
         endpoints.push(endpoint);
     }
     Ok(endpoints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!("version: 0.1\nstorage: inmemory\n{more}\n");
+        let source = registry_config::Source {
+            name: "config.yml",
+            text: &text,
+            variables: &[],
+            strict: true,
+        };
+        registry_config::load(&source).expect("the configuration is right").config
+    }
+
+    #[test]
+    fn the_size_of_headers_is_the_same_for_both_versions_of_http() {
+        let limits = engine(&config("berth: {limits: {headerbytes: 16KiB, headers: 256}}"));
+        assert_eq!((limits.head.bytes, limits.h2.header_list), (16 << 10, 16 << 10));
+        assert_eq!(limits.head.fields, httpd::HeadLimits::MAX_FIELDS);
+    }
+
+    #[test]
+    fn a_wrong_pattern_is_named_on_one_line() {
+        let config = config("validation: {manifests: {urls: {deny: ['^http://ok', 'a(b']}}}");
+        let error = format!("{:#}", layer_urls(&config).expect_err("wrong"));
+        assert_eq!(
+            error,
+            "validation.manifests.urls.deny: \"a(b\" is not a regular expression: unclosed group"
+        );
+    }
+
+    #[test]
+    fn without_a_secret_each_start_has_its_own() {
+        let secrets: Vec<Secret> =
+            (0..2).map(|_| upload_secret(&config("")).expect("random numbers")).collect();
+        assert_eq!(secrets[0].expose().len(), 64);
+        assert_ne!(secrets[0].expose(), secrets[1].expose());
+    }
 }

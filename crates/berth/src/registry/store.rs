@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Opening the store that the configuration names.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,11 +10,12 @@ use blobstore::{Backend, BlobStore, Limits, Options, Trust};
 use registry_config::Config;
 use registry_config::config::berth::StoreMode;
 use registry_config::config::storage::StorageDriver;
-use storage::driver::Driver;
+use storage::driver::{self, Driver};
 use storage::filesystem::Filesystem;
 use storage::memory::Memory;
 use storage::observed::{Observed, Observer};
 use telemetry::families::RegistryMetrics;
+use telemetry::log::Line;
 
 use super::metrics::StorageObserver;
 
@@ -31,22 +33,30 @@ pub(super) enum Purpose {
     Maintain,
 }
 
+impl Purpose {
+    /// Whether nothing is written: then neither lock nor journal is needed, and a volume that is
+    /// mounted read-only will do.
+    fn is_read_only(self, config: &Config) -> bool {
+        match self {
+            Self::Serve => config.storage.maintenance.read_only.enabled,
+            Self::Read => true,
+            Self::Maintain => false,
+        }
+    }
+}
+
 /// Opens the store. With metrics its driver is observed.
 pub(super) async fn open(
     config: &Config,
     purpose: Purpose,
     metrics: Option<&RegistryMetrics>,
 ) -> Result<BlobStore> {
+    let read_only = purpose.is_read_only(config);
     let shared = Trust::Shared { max_age: config.berth.shared.max_age };
     let (backend, trust, place) = match &config.storage.driver {
         StorageDriver::Filesystem(settings) => {
             let root = Path::new(&settings.root_directory);
-            let options = storage::filesystem::Options {
-                max_threads: settings.max_threads as usize,
-                ..storage::filesystem::Options::default()
-            };
-            let filesystem = Filesystem::open(root, options)
-                .with_context(|| format!("cannot use the storage directory {}", root.display()))?;
+            let filesystem = open_root(root, settings.max_threads, purpose, read_only)?;
             let observer = metrics.map(|metrics| observer(filesystem.name(), metrics));
             let driver = observed(filesystem.clone(), observer.clone());
             let trust = match config.berth.store {
@@ -71,7 +81,8 @@ pub(super) async fn open(
     };
     let cache = &config.berth.cache;
     let options = Options {
-        trust: if purpose == Purpose::Read { shared } else { trust },
+        // Without the lock another process may write, or collect garbage.
+        trust: if read_only { shared } else { trust },
         limits: Limits {
             manifest_bytes: cache.manifests.bytes(),
             small_blob_bytes: cache.small_blobs.bytes(),
@@ -81,15 +92,63 @@ pub(super) async fn open(
             ..Limits::default()
         },
         verify_on_read: config.berth.verify_on_read,
-        read_only: purpose == Purpose::Read,
+        read_only,
     };
-    BlobStore::open(backend, options).await.with_context(|| {
-        format!(
-            "cannot open the store in {place} (berth.store is {}; replicas that share a store, and \
-             a store that another registry writes to, need berth.store: shared)",
-            if trust.is_exclusive() { "exclusive" } else { "shared" }
-        )
+    BlobStore::open(backend, options).await.map_err(|error| explain(error, &place))
+}
+
+/// Opens the root directory. Only a registry that may write makes one that is missing: for
+/// everything else a missing directory is a wrong path.
+fn open_root(
+    root: &Path,
+    max_threads: u32,
+    purpose: Purpose,
+    read_only: bool,
+) -> Result<Filesystem> {
+    let place = root.display();
+    let failed = || format!("cannot use the storage directory {place}");
+    match std::fs::metadata(root) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => bail!("{}: it is not a directory (storage.filesystem.rootdirectory)", failed()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            if purpose != Purpose::Serve || read_only {
+                bail!("{}: it does not exist (storage.filesystem.rootdirectory)", failed());
+            }
+            Line::info(format!("the storage directory {place} does not exist and is created"))
+                .emit();
+        }
+        Err(error) => return Err(error).with_context(failed),
+    }
+    let options = storage::filesystem::Options {
+        max_threads: max_threads as usize,
+        ..storage::filesystem::Options::default()
+    };
+    // The driver's errors name keys of the store; of its root the path says more.
+    Filesystem::open(root, options).map_err(|error| match error {
+        driver::Error::Forbidden { source, .. }
+        | driver::Error::NoSpace { source, .. }
+        | driver::Error::Busy { source, .. }
+        | driver::Error::Io { source, .. } => anyhow::Error::new(source).context(failed()),
+        other => anyhow::Error::new(other).context(failed()),
     })
+}
+
+/// Says what can be done where the error of the store alone does not.
+fn explain(error: blobstore::Error, place: &str) -> anyhow::Error {
+    match error {
+        blobstore::Error::Storage(driver::Error::Busy { operation: "lock", source, .. })
+            if source.kind() == ErrorKind::WouldBlock =>
+        {
+            anyhow::anyhow!(
+                "the store in {place} is in use by another process, which holds the lock \
+                 {place}/.berth/lock: stop it first; replicas that share a store, and a store that \
+                 another registry writes to, need berth.store: shared"
+            )
+        }
+        blobstore::Error::Journal(source) => anyhow::Error::new(source)
+            .context(format!("cannot open the journal of the store in {place}")),
+        other => anyhow::Error::new(other).context(format!("cannot open the store in {place}")),
+    }
 }
 
 fn observer(driver: &str, metrics: &RegistryMetrics) -> Arc<dyn Observer> {
@@ -103,10 +162,10 @@ fn observed<D: Driver>(driver: D, observer: Option<Arc<dyn Observer>>) -> Arc<dy
     }
 }
 
-/// The directory for files of ours that are not part of the store.
+/// The directory for files of ours that are not part of the store; none where nothing is written.
 pub(super) fn private_directory(config: &Config) -> Option<PathBuf> {
     match &config.storage.driver {
-        StorageDriver::Filesystem(settings) => {
+        StorageDriver::Filesystem(settings) if !config.storage.maintenance.read_only.enabled => {
             Some(Path::new(&settings.root_directory).join(".berth"))
         }
         _ => None,

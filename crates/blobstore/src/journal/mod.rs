@@ -165,6 +165,21 @@ impl Journal {
         Ok(Self { shared, room: Semaphore::new(QUEUE_KIB), threads: Mutex::new(threads) })
     }
 
+    /// Replays what a crash of an exclusive owner left, for one who takes the store over in another
+    /// mode. Blocking.
+    pub(crate) fn recover(filesystem: &Filesystem) -> Result<()> {
+        if !Self::is_pending(filesystem)? {
+            return Ok(());
+        }
+        let handles = segment::open(filesystem)?.each_ref().map(Segment::handle);
+        replay::replay(filesystem, &handles).map(drop)
+    }
+
+    /// Whether there are records that the layout may lack. Changes nothing. Blocking.
+    pub(crate) fn is_pending(filesystem: &Filesystem) -> Result<bool> {
+        segment::any_begun(filesystem)
+    }
+
     /// Makes the operations durable and visible, in order, and runs `effects` in the order in which
     /// commits became visible.
     ///
@@ -392,6 +407,9 @@ fn apply(filesystem: &Filesystem, op: &Op) -> storage::driver::Result<()> {
         },
         Op::Move { from, to } => filesystem.rename_unsynced(from, to),
         Op::Remove { key } => filesystem.remove(key).map(drop),
+        Op::RemoveTree { key } if key.parent().name() == "_uploads" => {
+            filesystem.remove_flat(key, &["startedat", "data"])
+        }
         Op::RemoveTree { key } => filesystem.remove_tree(key).map(drop),
     }
 }

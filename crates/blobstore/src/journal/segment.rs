@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use storage::filesystem::Filesystem;
 
 use super::record::{HEADER, Header, HeaderError};
@@ -25,6 +26,8 @@ const MAX_CAPACITY: u64 = 32 * STEP;
 
 /// A segment is at most this part of its filesystem.
 const PART_OF_DEVICE: u64 = 128;
+
+const PATHS: [&str; 2] = [".berth/journal/a", ".berth/journal/b"];
 
 /// One segment.
 pub(super) struct Segment {
@@ -84,7 +87,7 @@ impl Handle {
 pub(super) fn open(filesystem: &Filesystem) -> Result<[Segment; 2]> {
     let root = filesystem.root();
     let make = |path: &str| match rustix::fs::mkdirat(root, path, Mode::from(0o777)) {
-        Err(rustix::io::Errno::EXIST) | Ok(()) => Ok(()),
+        Err(Errno::EXIST) | Ok(()) => Ok(()),
         Err(error) => Err(Error::Journal(error.into())),
     };
     make(".berth")?;
@@ -114,7 +117,27 @@ pub(super) fn open(filesystem: &Filesystem) -> Result<[Segment; 2]> {
         })
         .map_err(Error::Journal)
     };
-    Ok([open(".berth/journal/a")?, open(".berth/journal/b")?])
+    let [a, b] = PATHS;
+    Ok([open(a)?, open(b)?])
+}
+
+/// Whether a segment has a header, without creating or changing anything.
+pub(super) fn any_begun(filesystem: &Filesystem) -> Result<bool> {
+    for path in PATHS {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        match rustix::fs::openat(filesystem.root(), path, flags, Mode::empty()) {
+            Ok(fd) => {
+                if Handle(Arc::new(File::from(fd))).read()?.is_some_and(|(header, body)| {
+                    super::record::Records::new(&body, header.seed).next().is_some()
+                }) {
+                    return Ok(true);
+                }
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(error) => return Err(Error::Journal(error.into())),
+        }
+    }
+    Ok(false)
 }
 
 impl Segment {

@@ -90,3 +90,23 @@ async fn a_clean_stop_leaves_an_empty_journal_and_a_second_owner_is_kept_out() {
         assert!(bytes.iter().take(32).all(|byte| *byte == 0), "segment {segment} is empty");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crashed_owners_journal_is_applied_before_others_share_the_store() {
+    let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let repository = name("ns/app");
+    let store = open(live.path(), Mode::Exclusive).await;
+    let first = push_manifest(&store, &repository, &image(&sha256(b"1"), &[], None), &["t"]).await;
+    journal_only(live.path(), crashed.path());
+
+    let sharing = open(crashed.path(), Mode::Shared).await;
+    assert_eq!(sharing.resolve_tag(&repository, &tag("t")).await.unwrap(), Some(first));
+    let second = image(&sha256(b"2"), &[], None);
+    let second = push_manifest(&sharing, &repository, &second, &["t"]).await;
+    let another = open(crashed.path(), Mode::Shared).await;
+    assert_eq!(another.resolve_tag(&repository, &tag("t")).await.unwrap(), Some(second));
+    drop((sharing, another));
+    // The old record must not speak again.
+    let owner = open(crashed.path(), Mode::Exclusive).await;
+    assert_eq!(owner.resolve_tag(&repository, &tag("t")).await.unwrap(), Some(second));
+}

@@ -39,7 +39,7 @@ pub enum InheritError {
         value: String,
     },
     /// A descriptor is missing or not a listening stream socket.
-    #[error("inherited descriptor {fd} is not a listening stream socket: {source}")]
+    #[error("inherited descriptor {fd} is not a listening stream socket")]
     Descriptor {
         /// The descriptor's number.
         fd: RawFd,

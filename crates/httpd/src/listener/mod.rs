@@ -28,7 +28,7 @@ pub enum BindError {
         address: String,
     },
     /// The system refused.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}")]
     Listen {
         /// As configured.
         address: String,
@@ -137,4 +137,23 @@ fn bind(address: SocketAddr, dual_stack: bool) -> io::Result<Inner> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(Inner::Tcp(TcpListener::from_std(socket.into())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_busy_address_is_named_and_its_cause_is_the_source() {
+        let first = Listener::tcp("127.0.0.1:0").expect("a port");
+        let address = first.local_addr().expect("an address").to_string();
+        let error = Listener::tcp(&address).expect_err("busy");
+        assert_eq!(error.to_string(), format!("cannot listen on {address}"));
+        let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        assert_eq!(cause.map(io::Error::kind), Some(io::ErrorKind::AddrInUse));
+        let error = Listener::tcp("5000").expect_err("no colon").to_string();
+        assert_eq!(error, "invalid listen address \"5000\", expected host:port or :port");
+    }
 }

@@ -73,7 +73,7 @@ impl TlsSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -89,7 +89,7 @@ pub enum TlsError {
         reason: String,
     },
     /// Certificate and key do not fit together or are of no use.
-    #[error("certificate {} and key {} cannot be used: {source}", certificate.display(), key.display())]
+    #[error("certificate {} and key {} cannot be used", certificate.display(), key.display())]
     Pair {
         /// The certificate file.
         certificate: PathBuf,
@@ -107,8 +107,8 @@ pub enum TlsError {
         valid: Vec<&'static str>,
     },
     /// The settings exclude each other.
-    #[error("the TLS settings cannot be combined: {0}")]
-    Settings(rustls::Error),
+    #[error("the TLS settings cannot be combined")]
+    Settings(#[source] rustls::Error),
 }
 
 /// A TLS configuration that follows its files.
@@ -167,6 +167,7 @@ impl Tls {
                 Ok(Err(error)) => {
                     // Said once: files are often replaced one after the other.
                     if !std::mem::replace(&mut failing, true) {
+                        let error = with_causes(&error);
                         tracing::warn!(%error, "TLS files changed but cannot be used");
                     }
                 }
@@ -174,6 +175,18 @@ impl Tls {
             }
         }
     }
+}
+
+/// An error with its causes on one line: a `Display` text does not repeat its source's.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn build(settings: &TlsSettings, old: Option<&ServerConfig>) -> Result<ServerConfig, TlsError> {

@@ -225,12 +225,16 @@ fn bad_settings_are_named() {
     let fails = |change: &dyn Fn(&mut TlsSettings)| {
         let mut settings = ca.settings();
         change(&mut settings);
-        Tls::new(settings).expect_err("refused").to_string()
+        let error = Tls::new(settings).expect_err("refused");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        // Who prints an error prints its causes behind it.
+        assert!(cause.is_none_or(|cause| !error.to_string().contains(&cause)), "{error}");
+        error.to_string()
     };
     let error = fails(&|s| s.cipher_suites = vec!["RC4".into()]);
     assert!(error.starts_with("unknown cipher suite \"RC4\", valid are: TLS_"), "{error}");
     let error = fails(&|s| s.key = "/nonexistent/key".into());
-    assert!(error.starts_with("cannot read /nonexistent/key: "), "{error}");
+    assert_eq!(error, "cannot read /nonexistent/key");
     let error = fails(&|s| s.key = s.certificate.clone());
     assert!(error.ends_with("cert.pem: no usable private key found"), "{error}");
     let error = fails(&|s| s.client_cas = vec![s.key.clone()]);
@@ -248,4 +252,25 @@ async fn a_client_that_does_not_shake_hands_is_dropped() {
     let server = Running::with(limits, Some(Arc::new(ca.server())));
     assert!(read_to_end(&mut server.connect().await).await.is_empty());
     assert_eq!(server.handle.stats().handshake_failures, 1);
+}
+
+#[tokio::test]
+async fn plain_http_is_told_to_use_tls() {
+    let ca = Ca::new();
+    let server = Running::with(Limits::default(), Some(Arc::new(ca.server())));
+    // More than the first segment: what is not read must not reset the connection.
+    let long = format!("POST / HTTP/1.1\r\nHost: t\r\n\r\n{}", "x".repeat(100_000));
+    for (count, request) in [(1, get("/hello")), (2, long)] {
+        let answer = server.raw(request.as_bytes()).await;
+        assert_eq!(
+            answer,
+            "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+        );
+        assert_eq!(server.handle.stats().handshake_failures, count);
+    }
+    // Anything else that is not TLS gets TLS's own answer, an alert.
+    assert_eq!(server.raw(b"\x00\x01\x02\x03\x04\x05").await.as_bytes().first(), Some(&0x15));
+    // And a client that opens and closes without a byte harms nobody.
+    drop(server.connect().await);
+    connect(&server, &ca, &[]).await.expect("TLS still works");
 }

@@ -12,7 +12,8 @@ settings! {
         "store" => store: StoreMode = "exclusive";
         /// A store that others write to as well.
         "shared" => shared: Shared = "{}";
-        /// Whether blobs are hashed again while they are served, and a damaged one is cut off.
+        /// Whether each blob is hashed before it is served. A damaged one is answered with 500 and a
+        /// detail that names it, instead of with its bytes.
         "verifyonread" => verify_on_read: bool = "false";
         /// Threads that serve; 0 means one for each core.
         "workers" => workers: u16 = "0" in "0" .. "1024";
@@ -74,10 +75,10 @@ settings! {
     pub struct Limits {
         /// Connections at a time.
         "connections" => connections: u32 = "10000" in "1" .. "1000000";
-        /// Size of a request's line and headers.
+        /// Size of a request's line and headers; on HTTP/2, of its decoded header list.
         "headerbytes" => header_bytes: ByteSize = "64KiB" in "8KiB" .. "16MiB";
         /// Number of a request's headers.
-        "headers" => headers: u32 = "100" in "16" .. "1000";
+        "headers" => headers: u32 = "100" in "16" .. "256";
         /// Time for a request's headers to arrive.
         "headertimeout" => header_timeout: Duration = "30s" in "1s" .. "1h";
         /// Time that a connection may be without a request.

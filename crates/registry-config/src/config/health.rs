@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::notifications::refuse_credentials;
 use crate::read::{Reader, Scope};
 use crate::value::{Secret, Url};
 
@@ -87,6 +88,7 @@ fn check_file(_: &mut FileCheck, scope: &Scope<'_>, reader: &mut Reader) {
 
 fn check_http(check: &mut HttpCheck, scope: &Scope<'_>, reader: &mut Reader) {
     reader.require(scope, "uri");
+    refuse_credentials(check.uri.as_ref(), scope, "uri", reader);
     if check.timeout.is_zero() {
         check.timeout = TIMEOUT;
     }

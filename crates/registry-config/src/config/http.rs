@@ -80,7 +80,7 @@ settings! {
         /// Lowest version of TLS. `REGISTRY_HTTP_TLS_MINVERSION` takes Go's names, `VersionTLS12`
         /// and `VersionTLS13`. Lower ones are accepted, and 1.2 is used.
         "minimumtls" also "minversion" => minimum_version: TlsVersion = "tls1.2"
-            wrong "invalid TLS version \"{}\" specified in REGISTRY_HTTP_TLS_MINVERSION: valid values \
+            wrong "invalid TLS version \"{}\" specified in {where}: valid values \
                    are VersionTLS10, VersionTLS11, VersionTLS12, VersionTLS13, tls1.0, tls1.1, \
                    tls1.2, tls1.3";
         /// Cipher suites for TLS 1.2, by their IANA names: a list, or separated by commas. Empty

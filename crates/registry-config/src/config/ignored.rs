@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::problem::Problem;
+use crate::read::{Reader, Scope};
 use crate::value::{Secret, Url};
 
 settings! {
@@ -144,5 +146,46 @@ settings! {
         "command" => command: String = "";
         /// How long its answer is good for.
         "lifetime" => lifetime: Option<Duration> = "";
+    }
+}
+
+choices! {
+    /// Which images of an index must exist.
+    pub enum Platforms {
+        /// All of them.
+        All = "all",
+        /// None: indexes may be sparse.
+        None = "none",
+        /// Those for the platforms in `platformlist`.
+        List = "list",
+    }
+}
+
+settings! {
+    /// Which images of an index must exist, in distribution 3.
+    pub struct Indexes checked by check_indexes {
+        /// Which of their images must exist.
+        "platforms" => platforms: Platforms = "all"
+            wrong "invalid platforms option {} Must be one of [all, none, list]";
+        /// The platforms for `list`.
+        "platformlist" => platform_list: Vec<Platform> = "[]";
+    }
+}
+
+settings! {
+    /// A platform.
+    pub struct Platform {
+        /// Architecture, as in `amd64`.
+        "architecture" => architecture: String = "";
+        /// Operating system, as in `linux`.
+        "os" => os: String = "";
+    }
+}
+
+fn check_indexes(indexes: &mut Indexes, scope: &Scope<'_>, reader: &mut Reader) {
+    if indexes.platforms == Platforms::List && indexes.platform_list.is_empty() {
+        let text = "platforms is list: platformlist needs at least one platform".to_owned();
+        let at = scope.at.child("platformlist");
+        reader.error(&at, scope.origin_of("platforms"), Problem::Missing(text));
     }
 }

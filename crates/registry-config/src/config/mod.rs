@@ -80,7 +80,8 @@ settings! {
     /// Docker manifests of schema version 1. They are always accepted and served, as by the
     /// OpenShift registry.
     pub struct Schema1 {
-        /// Private key (JWK) that signs converted manifests; without it a key is made at start.
+        /// Private key (PEM, ECDSA on the curve P-256) that signs converted manifests; without it
+        /// one is made when it is first needed.
         "signingkeyfile" env "TRUSTKEY" => signing_key_file: Option<String> = "";
         /// Forced on.
         "enabled" => enabled: bool = "true" ignored "schema 1 is always enabled";

@@ -76,6 +76,9 @@ choices! {
 
 fn check_endpoint(endpoint: &mut Endpoint, scope: &Scope<'_>, reader: &mut Reader) {
     reader.require(scope, "url");
+    if !endpoint.disabled {
+        refuse_credentials(endpoint.url.as_ref(), scope, "url", reader);
+    }
     // Zero stands for the default in the original.
     if endpoint.timeout.is_zero() {
         endpoint.timeout = Duration::from_secs(1);
@@ -88,6 +91,19 @@ fn check_endpoint(endpoint: &mut Endpoint, scope: &Scope<'_>, reader: &mut Reade
     }
     let list = endpoint.ignored_media_types.drain(..);
     endpoint.ignore.media_types.extend(list);
+}
+
+/// Credentials belong into headers, which are secret; a URL is shown in logs and metrics.
+pub(super) fn refuse_credentials(
+    url: Option<&Url>,
+    scope: &Scope<'_>,
+    key: &str,
+    reader: &mut Reader,
+) {
+    if url.is_some_and(Url::has_credentials) {
+        let text = "credentials in the URL are not supported; use headers".to_owned();
+        reader.error(&scope.at.child(key), scope.origin_of(key), Problem::Unsupported(text));
+    }
 }
 
 fn check_notifications(all: &mut Notifications, scope: &Scope<'_>, reader: &mut Reader) {

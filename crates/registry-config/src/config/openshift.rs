@@ -92,7 +92,8 @@ settings! {
     pub struct Metrics {
         /// Whether they are served.
         "enabled" => enabled: bool = "false";
-        /// Bearer token that may read them, beside users with the right to.
+        /// Bearer token that opens the page; with it set, nothing else does. Without it, it is open to
+        /// every user of the password file, and on an open registry to everybody.
         "secret" => secret: Secret = "";
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `validation`: what a manifest must satisfy (registry.md 1.7, 4.1; indexes as distribution 3).
+//! `validation`: what a manifest must satisfy (registry.md 1.7, 4.1).
 
-use crate::problem::Problem;
+use super::ignored::Indexes;
 use crate::read::{Reader, Scope};
 
 settings! {
@@ -22,7 +22,8 @@ settings! {
         /// URLs of layers that lie elsewhere.
         "urls" => urls: Urls = "{}";
         /// Image indexes and manifest lists.
-        "indexes" => indexes: Indexes = "{}";
+        "indexes" => indexes: Indexes = "{}"
+            ignored "indexes are validated against all their children";
     }
 }
 
@@ -36,48 +37,7 @@ settings! {
     }
 }
 
-choices! {
-    /// Which images of an index must exist.
-    pub enum Platforms {
-        /// All of them.
-        All = "all",
-        /// None: indexes may be sparse.
-        None = "none",
-        /// Those for the platforms in `platformlist`.
-        List = "list",
-    }
-}
-
-settings! {
-    /// Image indexes and manifest lists.
-    pub struct Indexes checked by check_indexes {
-        /// Which of their images must exist.
-        "platforms" => platforms: Platforms = "all"
-            wrong "invalid platforms option {} Must be one of [all, none, list]";
-        /// The platforms for `list`.
-        "platformlist" => platform_list: Vec<Platform> = "[]";
-    }
-}
-
-settings! {
-    /// A platform.
-    pub struct Platform {
-        /// Architecture, as in `amd64`.
-        "architecture" => architecture: String = "";
-        /// Operating system, as in `linux`.
-        "os" => os: String = "";
-    }
-}
-
 fn check_validation(validation: &mut Validation, _: &Scope<'_>, _: &mut Reader) {
     validation.enabled &= !validation.disabled;
     validation.disabled = !validation.enabled;
-}
-
-fn check_indexes(indexes: &mut Indexes, scope: &Scope<'_>, reader: &mut Reader) {
-    if indexes.platforms == Platforms::List && indexes.platform_list.is_empty() {
-        let text = "platforms is list: platformlist needs at least one platform".to_owned();
-        let at = scope.at.child("platformlist");
-        reader.error(&at, scope.origin_of("platforms"), Problem::Missing(text));
-    }
 }

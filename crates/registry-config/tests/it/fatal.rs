@@ -124,6 +124,21 @@ fn each_condition_has_its_text_and_place() {
             "invalid TLS version \"VersionTLS9\" specified in REGISTRY_HTTP_TLS_MINVERSION: valid values are VersionTLS10",
         ),
         (
+            with("http: {tls: {minimumtls: tls9}}"),
+            &[],
+            "invalid TLS version \"tls9\" specified in http.tls.minimumtls: valid values are VersionTLS10",
+        ),
+        (
+            with("http: {tls: {ciphersuites: [TLS_FOO]}}"),
+            &[],
+            "invalid cipher suite \"TLS_FOO\" specified in http.tls.ciphersuites: valid values are TLS_AES",
+        ),
+        (
+            LEAST.into(),
+            &[("OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES", "TLS_FOO")],
+            "invalid cipher suite \"TLS_FOO\" specified in OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES: valid",
+        ),
+        (
             LEAST.into(),
             &[("REGISTRY_HTTP_TLS_CIPHERSUITES", "TLS_FOO")],
             "invalid cipher suite \"TLS_FOO\" specified in REGISTRY_HTTP_TLS_CIPHERSUITES: valid values are TLS_AES_128_GCM_SHA256",
@@ -143,7 +158,7 @@ fn each_condition_has_its_text_and_place() {
         (
             with("http: {host: registry.example}"),
             &[],
-            "invalid value (a single value): expected an absolute URL that begins with http:// or https:// (http.host, config.yml:3)",
+            "invalid value (a single value): expected a URL such as https://host/path: http:// or https://, and a host (http.host, config.yml:3)",
         ),
         (
             with("http: {headers: {X: y}}"),
@@ -174,6 +189,26 @@ fn each_condition_has_its_text_and_place() {
             with("notifications: {endpoints: [{name: a}]}"),
             &[],
             "a value is required (notifications.endpoints[0].url, config.yml:3)",
+        ),
+        (
+            with("notifications: {endpoints: [{url: 'h:5000/x'}]}"),
+            &[],
+            "invalid value (a single value): expected a URL such as https://host/path: http:// or https://, and a host (notifications.endpoints[0].url, config.yml:3)",
+        ),
+        (
+            with("notifications: {endpoints: [{url: 'http://u:hunter2@h'}]}"),
+            &[],
+            "credentials in the URL are not supported; use headers (notifications.endpoints[0].url, config.yml:3)",
+        ),
+        (
+            with("health: {http: [{uri: 'http://u:hunter2@h'}]}"),
+            &[],
+            "credentials in the URL are not supported; use headers (health.http[0].uri, config.yml:3)",
+        ),
+        (
+            with("berth: {limits: {headers: 257}}"),
+            &[],
+            "invalid value \"257\": expected a value from 16 to 256 (berth.limits.headers, config.yml:3)",
         ),
         (
             with("notifications: {endpoints: [{url: 'http://h'}, {url: 'http://h'}]}"),

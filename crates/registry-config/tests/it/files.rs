@@ -142,11 +142,6 @@ validation:
   manifests:
     urls:
       allow: ['^https?://([^/]+\\.)*example\\.com/']
-    indexes:
-      platforms: List
-      platformlist:
-        - architecture: amd64
-          os: linux
 ";
 
 #[test]
@@ -200,7 +195,7 @@ fn debug_output_shows_no_secret() {
     let file = "version: 0.1\nstorage:\n  s3: {accesskey: hunter2, secretkey: hunter2}\n\
                 http: {secret: hunter2}\nredis: {password: hunter2}\n\
                 openshift: {metrics: {secret: hunter2}}\n\
-                notifications: {endpoints: [{url: 'http://u:hunter2@h/?t=hunter2', \
+                notifications: {endpoints: [{disabled: true, url: 'http://u:hunter2@h/?t=hunter2', \
                 headers: {A: [hunter2]}}]}\n\
                 middleware: {storage: [{name: m, options: {key: hunter2, list: [hunter2]}}]}\n";
     let loaded = try_load(file, &[]).expect("right");

@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use registry_config::{Url, format_duration, parse_duration};
 
-use crate::{BEGINNINGS, LEAST, try_load};
+use crate::{BEGINNINGS, LEAST, errors, texts, try_load};
 
 /// Text in which YAML's special characters are frequent.
 fn yaml_like() -> impl Strategy<Value = String> {
@@ -59,4 +59,13 @@ proptest! {
         let url = Url::parse(&format!("https://{user}:hunter2@host/p")).expect("a URL");
         prop_assert!(!url.to_string().contains("hunter2"));
     }
+}
+
+/// Found by the fuzz target `config`.
+#[test]
+fn a_key_cannot_break_the_line_of_its_message() {
+    let driver = errors("version: 0.1\nstorage: {\"a\\nb\": {}}\n", &[]);
+    assert!(driver.iter().any(|line| line.contains(r"(storage.a\nb, ")), "{driver:?}");
+    let unknown = try_load(&format!("{LEAST}\"a\\rb\": 1\n"), &[]).expect("it only warns");
+    assert_eq!(texts(&unknown), [r"ignoring unknown key a\rb (config.yml:3)"]);
 }

@@ -112,3 +112,16 @@ fn strict_refuses_the_unknown_only() {
     );
     assert_eq!(refused.warnings.len(), 1, "no effect stays a warning");
 }
+
+#[test]
+fn which_images_of_an_index_must_exist_cannot_be_chosen() {
+    let file = format!("{LEAST}validation:\n  manifests:\n    indexes: {{platforms: none}}\n");
+    let loaded = try_load(&file, &[]).expect("right");
+    assert_eq!(
+        texts(&loaded),
+        ["validation.manifests.indexes has no effect: indexes are validated against all their \
+          children (config.yml:5)"]
+    );
+    let variable = [("REGISTRY_VALIDATION_MANIFESTS_INDEXES_PLATFORMS", "none")];
+    assert_eq!(texts(&try_load(LEAST, &variable).expect("right")).len(), 1);
+}

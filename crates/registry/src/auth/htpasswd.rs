@@ -74,6 +74,12 @@ pub enum HtpasswdError {
         /// The limit.
         limit: u64,
     },
+    /// Nobody could log in.
+    #[error("the password file {path} has no usable entry; add one with htpasswd -B")]
+    NoUser {
+        /// Where.
+        path: PathBuf,
+    },
 }
 
 /// 16 MiB: some 200,000 users.
@@ -103,9 +109,13 @@ impl Htpasswd {
     ///
     /// # Errors
     ///
-    /// If it cannot be read. Unusable lines only warn.
+    /// If it cannot be read, or has no usable line. Single unusable lines only warn. (A file that
+    /// loses its last user later is taken as it is: that user is meant to be locked out.)
     pub fn open(settings: HtpasswdSettings) -> Result<Self, HtpasswdError> {
         let users = Users::load(&settings)?;
+        if users.by_name.is_empty() {
+            return Err(HtpasswdError::NoUser { path: settings.path });
+        }
         Ok(Self {
             verified: VerifiedCache::new(settings.cache_entries, settings.cache_lifetime),
             checks: Arc::new(Semaphore::new(settings.concurrent_checks.max(1))),
@@ -344,6 +354,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_user_is_refused_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("htpasswd");
+        for text in ["", "# nobody\n", "a:$apr1$abc$def\n"] {
+            std::fs::write(&path, text).unwrap();
+            let error = Htpasswd::open(HtpasswdSettings::new(&path, "realm")).err().unwrap();
+            let expected = format!("the password file {} has no usable entry", path.display());
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn emptying_the_file_locks_its_users_out() {
+        let (dir, users) = file_with(&format!("alice:{}\n", hash("pw")));
+        users.identify(&basic("alice", "pw")).await.unwrap();
+        std::fs::write(dir.path().join("htpasswd"), "").unwrap();
+        assert_eq!(users.identify(&basic("alice", "pw")).await, Err(AuthError::Refused));
+    }
+
+    #[test]
     fn the_decoy_is_a_hash_that_bcrypt_works_on() {
         let (_dir, users) = file_with(&format!("alice:{}\n", hash("pw")));
         let decoy = Arc::clone(&users.users.read().decoy);
@@ -353,7 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_user_nothing_is_allowed() {
-        let (_dir, users) = file_with("");
+        let (_dir, users) = file_with(&format!("alice:{}\n", hash("pw")));
         let access = Access { verb: ports::Verb::List, resource: ports::Resource::Catalog };
         let decisions = users
             .decide(&Identity::anonymous(), &Credentials::None, std::slice::from_ref(&access))

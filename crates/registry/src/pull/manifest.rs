@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `GET` and `HEAD manifests/<reference>` (registry.md 1.6).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use blobstore::StoredManifest;
 use bytes::Bytes;
@@ -171,7 +171,8 @@ fn content_type(media_type: &MediaType) -> HeaderValue {
 /// manifests with a signature. Remembered, so that a HEAD and the GET after it see the same
 /// signature and length.
 pub(crate) struct Conversions {
-    key: SigningKey,
+    /// Few registries ever need it, and making one delays the start.
+    key: OnceLock<SigningKey>,
     made: Cache<(Digest, RepositoryName, String), Arc<(Digest, Bytes)>>,
     signed: Cache<Digest, Bytes>,
 }
@@ -183,8 +184,20 @@ const CONVERSIONS: usize = 256;
 const MAX_CONFIG: u64 = 4 << 20;
 
 impl Conversions {
-    pub(crate) fn new(key: SigningKey) -> Self {
+    pub(crate) fn new(key: Option<SigningKey>) -> Self {
+        let key = key.map(OnceLock::from).unwrap_or_default();
         Self { key, made: Cache::new(CONVERSIONS), signed: Cache::new(CONVERSIONS) }
+    }
+
+    fn key(&self) -> Result<&SigningKey> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let made = SigningKey::generate().map_err(|error| {
+            Error::new(Code::Unknown).detail("the manifest cannot be signed").caused_by(error)
+        })?;
+        // Another request may have been faster: all use the one that was set.
+        Ok(self.key.get_or_init(|| made))
     }
 
     /// A stored schema 1 manifest with a signature of ours: only its payload is stored.
@@ -192,9 +205,10 @@ impl Conversions {
         if let Some(signed) = self.signed.get(&stored.digest) {
             return Ok(signed);
         }
-        let signed = self.key.sign(&stored.bytes, OffsetDateTime::now_utc()).map_err(|error| {
-            Error::new(Code::Unknown).detail("the manifest cannot be signed").caused_by(error)
-        })?;
+        let signed =
+            self.key()?.sign(&stored.bytes, OffsetDateTime::now_utc()).map_err(|error| {
+                Error::new(Code::Unknown).detail("the manifest cannot be signed").caused_by(error)
+            })?;
         let signed = Bytes::from(signed.bytes);
         self.signed.insert(stored.digest, signed.clone());
         Ok(signed)
@@ -219,13 +233,14 @@ impl Conversions {
             None => return Err(invalid("the manifest names no image configuration".into())),
         };
         let now = OffsetDateTime::now_utc();
-        let signed = schema1::convert(&manifest, &config, repository.as_str(), tag, &self.key, now)
-            .map_err(|error| {
-                invalid(format!(
-                    "the client does not accept schema 2, and a conversion to schema 1 is not \
+        let signed =
+            schema1::convert(&manifest, &config, repository.as_str(), tag, self.key()?, now)
+                .map_err(|error| {
+                    invalid(format!(
+                        "the client does not accept schema 2, and a conversion to schema 1 is not \
                          possible: {error}"
-                ))
-            })?;
+                    ))
+                })?;
         let made = Arc::new((signed.digest, Bytes::from(signed.bytes)));
         self.made.insert(key, Arc::clone(&made));
         Ok(made)

@@ -68,7 +68,7 @@ async fn one(
     let digest = &descriptor.digest;
     let is_manifest = !role.is_blob() && MediaType::parse(&descriptor.media_type).is_manifest();
     let stored = if is_manifest {
-        call.store().manifest(repository, digest).await?.map(|m| m.bytes.len() as u64)
+        call.store().confirm_manifest(repository, digest).await?.map(|m| m.bytes.len() as u64)
     } else {
         call.store().confirm_blob(repository, digest).await?.map(|blob| blob.size)
     };

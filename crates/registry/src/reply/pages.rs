@@ -51,6 +51,13 @@ pub(crate) fn alive() -> Reply {
         .with(&header::CONTENT_LENGTH, value::ZERO.clone())
 }
 
+/// `/healthz` and `/` of a process that is about to stop.
+pub(crate) fn stopping() -> Reply {
+    let mut reply = alive();
+    reply.status = StatusCode::SERVICE_UNAVAILABLE;
+    reply
+}
+
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     Reply::new(status)

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use httpd::{Body, Head, Part, ReplyBody, Sent, Service, Target};
-use oci::schema1::SigningKey;
 use oci::{Algorithm, Digest};
 use ports::{Authorizer, Secret};
 use registry::{Registry, RegistryParts, Settings, auth::Open};
@@ -87,7 +86,7 @@ pub async fn parts(settings: Settings, authorizer: Arc<dyn Authorizer>) -> Regis
         metrics: Arc::new(metrics),
         health: Health::new(),
         notifier: None,
-        schema1_key: SigningKey::generate().unwrap(),
+        schema1_key: None,
     }
 }
 

@@ -170,3 +170,13 @@ async fn the_access_log_can_be_off() {
     let lines = logged(&client, "GET", "/v2/").await;
     assert!(lines.iter().all(|line| !line.contains("msg=response ")), "{lines:#?}");
 }
+
+#[tokio::test]
+async fn readiness_fails_while_everything_else_is_served() {
+    let client = Client::open().await;
+    client.get("/healthz").await.expect(200);
+    client.registry.readiness().fail();
+    client.get("/healthz").await.expect(503);
+    client.get("/").await.expect(503);
+    client.get("/v2/").await.expect(200);
+}

@@ -117,7 +117,11 @@ impl Inner {
     }
 
     fn try_make_dirs(&self, path: &str) -> io::Result<Vec<String>> {
-        let mut end = path.len();
+        // New directories mostly stand in one that is known; a wrong memory costs one look more.
+        let mut end = parent(path).len();
+        while !self.known.exists(&path[..end]) {
+            end = parent(&path[..end]).len();
+        }
         let mut directory = loop {
             match self.tree.open_dir_path(&path[..end]) {
                 Ok(directory) => break directory,
@@ -131,9 +135,15 @@ impl Inner {
             let start = if end == 0 { 0 } else { end + 1 };
             end = path[start..].find('/').map_or(path.len(), |length| start + length);
             let name = &path[start..end];
-            match rustix::fs::mkdirat(&directory, name, DIRECTORY_MODE) {
-                Ok(()) | Err(Errno::EXIST) => {}
+            let made = match rustix::fs::mkdirat(&directory, name, DIRECTORY_MODE) {
+                Ok(()) => true,
+                // Perhaps something else than a directory: opening it tells.
+                Err(Errno::EXIST) => false,
                 Err(error) => return Err(error.into()),
+            };
+            let is_last = end == path.len();
+            if is_last && made {
+                break;
             }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             directory = rustix::fs::openat(&directory, name, flags, rustix::fs::Mode::empty())?;

@@ -72,7 +72,7 @@ pub use self::names::FileLock;
 pub use self::remove::DetachedTree;
 
 /// How often an operation is repeated whose directory was removed under its hands.
-const RACE_ATTEMPTS: usize = 8;
+const RACE_ATTEMPTS: usize = 64;
 
 /// Settings of the driver.
 #[derive(Clone, Copy, Debug)]

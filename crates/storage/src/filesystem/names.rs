@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Changing names without syncing them, and the lock that makes a store exclusive.
+//! Changing names without syncing them, and the lock that makes a store exclusive or shared.
 
 use std::fs::File;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) enum Durability {
     Durable,
 }
 
-/// An exclusive lock on a file, held until it is dropped or the process ends.
+/// A lock on a file, held until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct FileLock(File);
 
@@ -52,7 +52,17 @@ impl Filesystem {
     /// Locks a file, which is created if it is missing, against every other process.
     /// [`Error::Busy`](crate::driver::Error::Busy) says that another one holds it.
     pub fn lock_exclusive(&self, key: &Key) -> Result<FileLock> {
-        self.inner.lock(key.relative()).map_err(|error| errors::classify("lock", key, error))
+        self.lock(key, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Locks a file, which is created if it is missing, against those who want it for themselves.
+    pub fn lock_shared(&self, key: &Key) -> Result<FileLock> {
+        self.lock(key, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn lock(&self, key: &Key, operation: FlockOperation) -> Result<FileLock> {
+        let locked = self.inner.lock(key.relative(), operation);
+        locked.map_err(|error| errors::classify("lock", key, error))
     }
 }
 
@@ -173,13 +183,11 @@ impl Inner {
         }
     }
 
-    fn lock(&self, path: &str) -> io::Result<FileLock> {
+    fn lock(&self, path: &str, operation: FlockOperation) -> io::Result<FileLock> {
         for _ in 0..RACE_ATTEMPTS {
             let flags = OFlags::RDWR | OFlags::CREATE;
             let file = self.with_directory_of(path, || self.tree.open_file(path, flags))?;
-            rustix::io::retry_on_intr(|| {
-                rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)
-            })?;
+            rustix::io::retry_on_intr(|| rustix::fs::flock(&file, operation))?;
             // A file that lost its name between open and lock locks nobody out.
             let locked = rustix::fs::fstat(&file)?;
             match rustix::fs::statat(self.tree.root(), path, AtFlags::SYMLINK_NOFOLLOW) {

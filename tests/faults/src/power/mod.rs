@@ -84,10 +84,10 @@ pub fn run(seed: u64, modes: &[Mode], limit: usize, jobs: usize) -> Result<Repor
             *lock(&broken).entry(kind).or_default() += 1;
             lock(&report).violation(Violation {
                 point: format!(
-                    "{}, after event {} ({:.200}), {} actions acknowledged, {:?}, {:?}",
+                    "{}, after event {} ({}), {} actions acknowledged, {:?}, {:?}",
                     recording.name,
                     case.position,
-                    format!("{:?}", recording.events[case.position]),
+                    recording.events[case.position].describe(),
                     case.acknowledged,
                     case.rules,
                     case.survival

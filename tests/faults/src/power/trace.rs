@@ -90,6 +90,18 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// In short, for reports.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Write { open, offset, bytes } => {
+                format!("write of {} bytes at {offset:?} to file {}", bytes.len(), open.number)
+            }
+            other => format!("{other:?}"),
+        }
+    }
+}
+
 /// A line of one of the logs.
 struct Line<'a> {
     time: f64,

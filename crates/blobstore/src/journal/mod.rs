@@ -35,6 +35,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use storage::driver::Key;
 use storage::filesystem::Filesystem;
 use storage::observed::Observer;
 use tokio::sync::{Semaphore, oneshot};
@@ -111,6 +112,10 @@ struct Shared {
     queued: Condvar,
     /// How many records of each segment the layout holds. Locked while one is applied.
     applied: Mutex<[usize; 2]>,
+    /// Ended upload sessions of each segment, to be removed when it has been cut: a session's
+    /// directory must not be gone before the rename that took its data out is durable. (Where the
+    /// record holds the data, nothing can be lost and the session is removed at once.)
+    ended_sessions: Mutex<[Vec<Key>; 2]>,
     /// Which segments may be written from the start.
     free: Mutex<[bool; 2]>,
     freed: Condvar,
@@ -140,6 +145,7 @@ impl Journal {
             queue: Mutex::new(Queue::default()),
             queued: Condvar::new(),
             applied: Mutex::new([0, 0]),
+            ended_sessions: Mutex::default(),
             free: Mutex::new([true, true]),
             freed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -154,6 +160,7 @@ impl Journal {
             generation,
             to_apply,
             buffer: Vec::new(),
+            prepared: false,
         };
         let applier = Arc::clone(&shared);
         let cutter = Arc::clone(&shared);
@@ -244,11 +251,16 @@ struct Writer {
     generation: u64,
     to_apply: SyncSender<Work>,
     buffer: Vec<u8>,
+    prepared: bool,
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 impl Writer {
     fn run(mut self) {
-        if let Err(error) = self.segments[0].begin(self.generation) {
+        if let Err(error) = self.prepare() {
             tracing::error!(%error, "cannot prepare the journal");
         }
         self.shared.free.lock()[0] = false;
@@ -279,6 +291,22 @@ impl Writer {
         if self.segments[self.active].has_records() {
             let _ = self.to_apply.send(Work::Cut(self.active));
         }
+    }
+
+    /// Takes the space for both segments and makes their names durable: a record counts for nothing
+    /// in a file that a power failure leaves without a name.
+    fn prepare(&mut self) -> storage::driver::Result<()> {
+        if self.prepared {
+            return Ok(());
+        }
+        self.segments[0].begin(self.generation).map_err(segment::failed)?;
+        self.segments[1].reserve().map_err(segment::failed)?;
+        for directory in ["/.berth/journal", "/.berth", "/"] {
+            let key = Key::parse(directory).expect("a constant of legal characters");
+            self.shared.filesystem.sync_dir(&key)?;
+        }
+        self.prepared = true;
+        Ok(())
     }
 
     /// What waits, at most [`MAX_BATCH`]; an empty batch after a while without work; `None` when
@@ -320,12 +348,20 @@ impl Writer {
             }
             seed
         };
+        self.prepare().map_err(std::io::Error::other)?;
         let mut seed = encode(&mut self.buffer, self.segments[self.active].seed());
         if !self.segments[self.active].has_room(self.buffer.len()) {
             self.switch(true);
             seed = encode(&mut self.buffer, self.segments[self.active].seed());
         }
-        self.segments[self.active].append(&self.buffer, seed)?;
+        let mut result = self.segments[self.active].append(&self.buffer, seed);
+        if result.as_ref().is_err_and(is_full) && self.segments[self.active].has_records() {
+            // No room to grow, but the other segment has its own: what frees space must go on.
+            self.switch(true);
+            let seed = encode(&mut self.buffer, self.segments[self.active].seed());
+            result = self.segments[self.active].append(&self.buffer, seed);
+        }
+        result?;
         self.shared.stats.syncs.fetch_add(1, Ordering::Relaxed);
         self.shared.stats.records.fetch_add(batch.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -335,6 +371,10 @@ impl Writer {
     /// only if it must (`wait`); that wait is what holds pushes back when the disk cannot follow.
     fn switch(&mut self, wait: bool) {
         let other = 1 - self.active;
+        if !wait && self.segments[other].reserve().is_err() {
+            // An idle cut is a convenience; on a full device the space at hand is kept in use.
+            return;
+        }
         {
             let mut free = self.shared.free.lock();
             while !free[other] {
@@ -362,7 +402,7 @@ fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>
             Work::Apply(segment, batch) => {
                 for entry in batch {
                     let mut applied = shared.applied.lock();
-                    let result = entry.ops.iter().try_for_each(|op| shared.apply(op));
+                    let result = shared.apply_record(segment, &entry.ops);
                     applied[segment] += 1;
                     drop(applied);
                     if let Err(error) = &result {
@@ -383,6 +423,21 @@ fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>
 }
 
 impl Shared {
+    fn apply_record(&self, segment: usize, ops: &[Op]) -> storage::driver::Result<()> {
+        for op in ops {
+            let session = op.ended_session().filter(|session| {
+                let taken_out =
+                    |op: &Op| matches!(op, Op::Move { from, .. } if from.parent() == **session);
+                ops.iter().any(taken_out)
+            });
+            match session {
+                Some(session) => self.ended_sessions.lock()[segment].push(session.clone()),
+                None => self.apply(op)?,
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, op: &Op) -> storage::driver::Result<()> {
         let Some(observer) = &self.observer else { return apply(&self.filesystem, op) };
         let started = Instant::now();
@@ -407,8 +462,8 @@ fn apply(filesystem: &Filesystem, op: &Op) -> storage::driver::Result<()> {
         },
         Op::Move { from, to } => filesystem.rename_unsynced(from, to),
         Op::Remove { key } => filesystem.remove(key).map(drop),
-        Op::RemoveTree { key } if key.parent().name() == "_uploads" => {
-            filesystem.remove_flat(key, &["startedat", "data"])
+        Op::RemoveTree { key } if op.ended_session().is_some() => {
+            filesystem.remove_flat(key, SESSION_FILES)
         }
         Op::RemoveTree { key } => filesystem.remove_tree(key).map(drop),
     }
@@ -441,12 +496,25 @@ fn cut(shared: &Shared, segments: &[segment::Handle; 2], segment: usize) -> Resu
         replay::reapply(&shared.filesystem, segments, *applied)?;
         return Err(error.into());
     }
+    for session in std::mem::take(&mut shared.ended_sessions.lock()[segment]) {
+        remove_session(&shared.filesystem, &session);
+    }
     Ok(segments[segment].erase()?)
+}
+
+/// What a session of ours consists of.
+const SESSION_FILES: &[&str] = &["startedat", "data"];
+
+/// Removes the directory of an ended session. One that stays is found by the purge.
+fn remove_session(filesystem: &Filesystem, session: &Key) {
+    if let Err(error) = filesystem.remove_flat(session, SESSION_FILES) {
+        tracing::warn!(%error, %session, "an ended upload session could not be removed");
+    }
 }
 
 /// Whether a new object must appear by rename. Content under `blobs/` may be reachable through an
 /// older link while it is written; a link that is being written reads as absent, which it is until
 /// the answer.
-fn replaces(key: &storage::driver::Key) -> bool {
+fn replaces(key: &Key) -> bool {
     key.name() != "link"
 }

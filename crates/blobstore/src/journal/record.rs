@@ -67,6 +67,14 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// The upload session whose directory this removes, if it is one.
+    pub(super) fn ended_session(&self) -> Option<&Key> {
+        match self {
+            Self::RemoveTree { key } if key.parent().name() == "_uploads" => Some(key),
+            _ => None,
+        }
+    }
+
     /// The name this operation defines (gives content to), if it does.
     pub(super) fn defines(&self) -> Option<&Key> {
         match self {

@@ -12,7 +12,9 @@
 //!
 //! Therefore an operation is skipped if a later record defines the same name: only the last word
 //! on each name is spoken, in the order of the records. A `Move` whose source is gone has been
-//! applied already, because source and target are one rename.
+//! applied already, because source and target are one rename. Directories of ended sessions are
+//! removed last, when what was taken out of them is durable: nothing is assumed of the order in
+//! which the filesystem makes changes of two directories durable.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -30,10 +32,13 @@ pub(super) fn replay(filesystem: &Filesystem, segments: &[Handle; 2]) -> Result<
     if !ops.is_empty() {
         let steps = plan(&ops);
         tracing::info!(operations = ops.len(), applied = steps.len(), "replaying the journal");
-        for step in steps {
-            apply(filesystem, &step)?;
-        }
+        let (sessions, others): (Vec<_>, Vec<_>) =
+            steps.into_iter().partition(|step| step.ended_session().is_some());
+        others.iter().try_for_each(|step| apply(filesystem, step))?;
         filesystem.sync_filesystem()?;
+        for session in sessions.iter().filter_map(Step::ended_session) {
+            super::remove_session(filesystem, session);
+        }
     }
     if generation > 0 {
         for segment in segments {
@@ -58,6 +63,7 @@ pub(super) fn reapply(
             Step::Do(Op::Put { key, bytes } | Op::Adopt { to: key, bytes, .. }) => {
                 filesystem.rewrite_unsynced(key, bytes)?;
             }
+            step if step.ended_session().is_some() => {}
             step => apply(filesystem, &step)?,
         }
     }
@@ -87,6 +93,15 @@ enum Step<'a> {
     Do(&'a Op),
     /// Remove a tree but for these names, which later records define.
     RemoveTreeExcept(&'a Key, Vec<&'a Key>),
+}
+
+impl Step<'_> {
+    fn ended_session(&self) -> Option<&Key> {
+        match self {
+            Self::Do(op) => op.ended_session(),
+            Self::RemoveTreeExcept(..) => None,
+        }
+    }
 }
 
 /// The last word on each name, in order.

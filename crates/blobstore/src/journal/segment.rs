@@ -75,12 +75,13 @@ impl Handle {
             self.0.write_all_at(&[0; HEADER], 0)?;
             self.0.sync_data()
         };
-        erase().map_err(|source| storage::driver::Error::Io {
-            operation: "journal cut",
-            key: storage::driver::Key::root(),
-            source,
-        })
+        erase().map_err(failed)
     }
+}
+
+/// An I/O error of a segment as an error of the store.
+pub(super) fn failed(source: io::Error) -> storage::driver::Error {
+    storage::filesystem::classify("journal", &storage::driver::Key::root(), source)
 }
 
 /// Opens both segments, creating what is missing.
@@ -143,6 +144,11 @@ pub(super) fn any_begun(filesystem: &Filesystem) -> Result<bool> {
 impl Segment {
     pub(super) fn handle(&self) -> Handle {
         Handle(Arc::clone(&self.file))
+    }
+
+    /// Takes the least space a segment needs, so that it can be written when the device is full.
+    pub(super) fn reserve(&mut self) -> io::Result<()> {
+        self.allocate(STEP)
     }
 
     /// Starts the segment anew: what it held counts no more.

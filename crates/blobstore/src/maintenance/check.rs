@@ -12,6 +12,7 @@ use std::sync::Arc;
 use oci::{Digest, Manifest, RepositoryName};
 use storage::driver::{Driver, Key};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::walk;
 use crate::blobs::parse_link;
@@ -172,6 +173,7 @@ pub trait Observer: Send {
 }
 
 struct Check<'a> {
+    store: &'a BlobStore,
     driver: Arc<dyn Driver>,
     observer: &'a mut dyn Observer,
     progress: Progress,
@@ -183,6 +185,7 @@ impl BlobStore {
     /// Reads the whole store and tells what is wrong with it.
     pub async fn check(&self, observer: &mut dyn Observer) -> Result<Progress> {
         let mut check = Check {
+            store: self,
             driver: Arc::clone(&self.inner.driver),
             observer,
             progress: Progress::default(),
@@ -273,6 +276,10 @@ impl Check<'_> {
         }
         self.tags(name).await?;
         for upload in walk::pages(&self.driver, layout::uploads(name)).all().await? {
+            // One that ended in this process is removed with the next cut of the journal.
+            if Uuid::parse_str(&upload).is_ok_and(|id| self.store.inner.sessions.has_ended(id)) {
+                continue;
+            }
             if let Ok(key) = layout::uploads(name).join(&upload) {
                 self.report(key, Problem::OpenUpload);
             }

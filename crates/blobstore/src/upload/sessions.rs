@@ -105,7 +105,7 @@ impl Sessions {
     }
 
     /// Whether the session was committed or cancelled here.
-    pub(super) fn has_ended(&self, id: Uuid) -> bool {
+    pub(crate) fn has_ended(&self, id: Uuid) -> bool {
         self.0.lock().ended.contains_key(&id)
     }
 

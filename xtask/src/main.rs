@@ -14,9 +14,13 @@ cargo xtask <chore>
 
   setup            install the programs that the tests call (as root, idempotent)
   test [STEP...]   run all tests as continuous integration does, or only the named steps
-                   (format, lint, build, unit, system)
+                   (tools, format, lint, build, unit, system, faults, fuzz, bench)
   full deny        check licences, banned crates, sources and advisories; installs cargo-deny
   full system      the system tests with the larger counts (5,000 slow connections)
+  full faults      every kill point, error, crash image, full disk and flipped bit (an hour);
+                   the outcome goes to docs/evidence
+  full fuzz        every fuzz target for ten minutes
+  full bench       the benchmark; tables go to docs/evidence/bench
   full peer        the system tests against Debian's docker-registry, to see what a peer does;
                    failures are expected and do not fail the chore
 ";
@@ -29,6 +33,9 @@ fn main() -> ExitCode {
         ["test", steps @ ..] => script("test", steps),
         ["full", "deny"] => deny(),
         ["full", "system"] => system_tests(&[("BERTH_TEST_FULL", "1")]),
+        ["full", "faults"] => faults(),
+        ["full", "fuzz"] => fuzz(),
+        ["full", "bench"] => package("benches", &["run", "--out", "docs/evidence/bench"]),
         ["full", "peer"] => {
             if let Err(cause) = system_tests(&[("BERTH_TEST_SUBJECT", "docker-registry")]) {
                 eprintln!("as expected of a peer: {cause:#}");
@@ -66,6 +73,26 @@ fn script(name: &str, arguments: &[&str]) -> Result<()> {
 
 fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Builds the program that is tested, then runs a tool of the workspace on it.
+fn package(name: &str, arguments: &[&str]) -> Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--locked", "--release", "--package", "berth"]);
+    run(build)?;
+    let mut tool = cargo();
+    tool.args(["run", "--locked", "--release", "--package", name, "--"]).args(arguments);
+    run(tool)
+}
+
+fn faults() -> Result<()> {
+    package("fault-tests", &["all", "--full", "--out", "docs/evidence"])
+}
+
+fn fuzz() -> Result<()> {
+    let mut command = Command::new(root().join("fuzz/run"));
+    command.args(["--seconds", "600"]);
+    run(command)
 }
 
 fn deny() -> Result<()> {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use storage::driver::{Batch, Change, Driver};
+use storage::driver::{Batch, Change, Driver, Key};
 
 use crate::error::Result;
 use crate::journal::{Effects, Journal, Op, Outcome};
@@ -33,6 +33,16 @@ impl Engine {
                 Ok(result?)
             }
         }
+    }
+
+    /// To be called before a [`Op::Move`] is committed that takes data out of a file which nothing
+    /// else holds: where the journal applies it unsynced, the directory that it goes to must be
+    /// durable already. Otherwise a crash could keep the rename and lose the directory.
+    pub(crate) async fn prepare_move(&self, to: &Key) -> Result<()> {
+        let Self::Journal(journal) = self else { return Ok(()) };
+        let filesystem = journal.filesystem().clone();
+        let directory = to.parent();
+        crate::upload::blocking(move || filesystem.make_dirs_durable(&directory)).await
     }
 
     /// The journal, if this store has one.

@@ -174,6 +174,7 @@ impl BlobStore {
         let mut upload = self.inner.driver.create_upload(&from, hint).await?;
         upload.write(bytes).await?;
         upload.finish().await?;
+        self.inner.engine.prepare_move(&key).await?;
         Ok(Op::Move { from, to: key })
     }
 

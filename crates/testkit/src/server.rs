@@ -5,6 +5,7 @@
 //! a test runs against either: the variable `BERTH_TEST_SUBJECT=docker-registry` chooses the peer.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -388,7 +389,7 @@ impl Server {
     fn wait_ready(&mut self) -> Result<()> {
         let start = Instant::now();
         loop {
-            if TcpStream::connect(self.address).is_ok() {
+            if answers(self.address) {
                 self.started_in = start.elapsed();
                 return Ok(());
             }
@@ -401,6 +402,18 @@ impl Server {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Whether something answers, not only listens: a registry may accept connections before its store
+/// is open. A TLS port answers plain HTTP too, with a complaint.
+fn answers(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(START_LIMIT))?;
+        stream.write_all(b"GET /v2/ HTTP/1.0\r\nHost: ready\r\n\r\n")?;
+        Ok(stream.read(&mut [0])? > 0)
+    };
+    ask().unwrap_or(false)
 }
 
 impl Drop for Server {

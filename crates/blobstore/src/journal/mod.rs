@@ -208,6 +208,11 @@ impl Journal {
         answer.await.unwrap_or(Err(Error::Stopping))
     }
 
+    /// Where the layout is.
+    pub(crate) fn filesystem(&self) -> &Filesystem {
+        &self.shared.filesystem
+    }
+
     /// Figures for metrics.
     pub(crate) fn stats(&self) -> &Stats {
         &self.shared.stats

@@ -39,8 +39,6 @@ pub(super) fn replay(filesystem: &Filesystem, segments: &[Handle; 2]) -> Result<
         for session in sessions.iter().filter_map(Step::ended_session) {
             super::remove_session(filesystem, session);
         }
-    }
-    if generation > 0 {
         for segment in segments {
             segment.erase()?;
         }

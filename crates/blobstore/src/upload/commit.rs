@@ -90,7 +90,10 @@ impl Upload {
                 Op::Adopt { from, to, bytes: bytes.clone() }
             }
             Some(bytes) => Op::Put { key: to, bytes: bytes.clone() },
-            None => Op::Move { from, to },
+            None => {
+                self.store.engine.prepare_move(&to).await?;
+                Op::Move { from, to }
+            }
         });
         let mut names = vec![located.data];
         if sha256 != located.data {

@@ -73,6 +73,13 @@ impl Filesystem {
             .collect()
     }
 
+    /// Makes a directory with all above it and returns when their names are durable.
+    pub fn make_dirs_durable(&self, key: &Key) -> Result<()> {
+        self.inner
+            .make_durable_dirs(&[key.relative()])
+            .map_err(|error| errors::classify(CREATE_DIRECTORY, key, error))
+    }
+
     /// Makes the names in these directories durable, and the names of the directories themselves,
     /// whoever made them. Each directory is synced once. One that is gone has no names to keep.
     pub fn sync_names<'a>(&self, directories: impl IntoIterator<Item = &'a Key>) -> Result<()> {

@@ -4,8 +4,8 @@
 //! Order of a start: log; everything that may be wrong with the configuration, its files and its
 //! addresses; the store (lock and journal replay); the parts. The sockets listen before the store is
 //! opened, so that a wrong address shows at once, and are accepted from when the rest is ready:
-//! clients that come in between wait. Order of a stop: accepting ends, requests in flight get
-//! `http.draintimeout`, then the journal is emptied.
+//! clients that come in between wait. Order of a stop: readiness fails, after `berth.stopdelay`
+//! accepting ends, requests in flight get `http.draintimeout`, then the journal is emptied.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -113,6 +113,8 @@ async fn serve(config: &Config) -> Result<()> {
         notifier,
         schema1_key,
     });
+    let readiness = registry.readiness();
+    let stop_delay = config.berth.stop_delay;
     let mut server = Server::new(registry, settings::engine(config));
     metrics::show(&families, &store, &server.handle());
     for listener in listeners {
@@ -125,6 +127,13 @@ async fn serve(config: &Config) -> Result<()> {
     let drained = server
         .serve(async move {
             tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            readiness.fail();
+            tokio::select! {
+                () = tokio::time::sleep(stop_delay) => {}
+                // A second signal does not wait.
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }

@@ -124,10 +124,15 @@ impl Registry {
         answer
     }
 
-    /// Stops it; its exit code.
-    pub fn stop(mut self) -> Option<i32> {
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+    }
+
+    /// Stops it; its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        self.terminate();
         self.log.read_to_string(&mut self.said).expect("text");
         self.child.wait().expect("ended").code()
     }

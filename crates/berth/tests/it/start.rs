@@ -109,3 +109,19 @@ fn addresses_are_taken_at_once_and_announced_when_served() {
     assert!(registry.address().port() != 0);
     assert_eq!(registry.stop(), Some(0));
 }
+
+#[test]
+fn a_stop_fails_readiness_first_and_serves_meanwhile() {
+    let place = Place::new();
+    place.configure("", "http: {addr: '127.0.0.1:0'}\nberth: {stopdelay: 1m}");
+    let registry = place.serve();
+    assert!(registry.get("/healthz").starts_with("HTTP/1.1 200"));
+    registry.terminate();
+    let started = std::time::Instant::now();
+    while !registry.get("/healthz").starts_with("HTTP/1.1 503") {
+        assert!(started.elapsed().as_secs() < 20, "readiness does not fail");
+    }
+    assert!(registry.get("/v2/").starts_with("HTTP/1.1 200"));
+    // The second signal ends the delay.
+    assert_eq!(registry.stop(), Some(0));
+}

@@ -15,6 +15,10 @@ settings! {
         /// Whether each blob is hashed before it is served. A damaged one is answered with 500 and a
         /// detail that names it, instead of with its bytes.
         "verifyonread" => verify_on_read: bool = "false";
+        /// Time between SIGTERM and the end of accepting. `/healthz` answers 503 from the start of
+        /// it, everything else is served: with several replicas give the load balancer or the
+        /// readiness probe the time to look elsewhere.
+        "stopdelay" => stop_delay: Duration = "0s" in "0s" .. "10m";
         /// Threads that serve; 0 means one for each core.
         "workers" => workers: u16 = "0" in "0" .. "1024";
         /// TLS.

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Size of one buffer: large enough that a system call costs nothing beside the copy, small enough
 /// that the hash finds the bytes still in the second-level cache.
-pub const BUFFER_SIZE: usize = 256 * 1024;
+pub const BUFFER_SIZE: usize = 512 * 1024;
 
 /// Buffers kept for reuse while nobody uses them; the rest goes back to the allocator.
 const KEPT: usize = 8;

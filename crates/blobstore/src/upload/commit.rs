@@ -22,7 +22,6 @@ impl Upload {
     /// # Errors
     /// [`Error::DigestMismatch`]: the session is removed. After any other error it may be resumed.
     pub async fn commit(mut self, digest: &Digest) -> Result<BlobInfo> {
-        self.settle().await;
         if let Some(sink) = self.sink.take() {
             // From here on `data` is complete and durable, and a commit that fails further on
             // can be repeated by resuming the session.

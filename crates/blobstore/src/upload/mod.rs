@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Bytes are hashed once, while they are stored. While a session is small its bytes stay in memory
-//! and ride in the journal; a larger one is written to `_uploads/<id>/data`, and the hash of one
-//! buffer runs while the next is received. The running hash travels with the client (`_state`), so
+//! and ride in the journal; a larger one is written to `_uploads/<id>/data`, and is hashed while it
+//! is written. The running hash travels with the client (`_state`), so
 //! any process can go on without reading the bytes again.
 //!
 //! In an exclusive store a session without bytes exists only in the client's state and in memory:
@@ -30,7 +30,7 @@ use oci::{Algorithm, Midstate, RepositoryName};
 use storage::driver::{Change, Upload as Sink, UploadHint};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::hashes::Hashes;
@@ -39,9 +39,6 @@ pub(crate) use self::sessions::Sessions;
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::store::{BlobStore, Inner, SMALL};
-
-/// Below this many bytes a hash is cheaper than handing it to another thread.
-const HASH_INLINE: usize = 32 * 1024;
 
 /// Where a session stands. The registry lets it travel in the MACed `_state` of upload URLs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +64,6 @@ pub struct Upload {
     started_at: OffsetDateTime,
     offset: u64,
     hashes: Option<Hashes>,
-    hashing: Option<JoinHandle<Hashes>>,
     /// All bytes so far, while they are few.
     small: Option<Vec<u8>>,
     /// How many of them lie in `data`.
@@ -95,7 +91,6 @@ impl BlobStore {
             started_at,
             offset: 0,
             hashes: Some(Hashes::new(algorithm)),
-            hashing: None,
             small: Some(Vec::new()),
             stored: 0,
             on_disk: false,
@@ -128,7 +123,7 @@ impl Upload {
         self.announced = Some(self.offset.saturating_add(more));
     }
 
-    /// Hashes and stores the bytes. The hash of a large buffer goes on while the next is received.
+    /// Hashes and stores the bytes.
     ///
     /// After an error the session holds what it held before, or some of the bytes.
     pub async fn write(&mut self, data: Bytes) -> Result<()> {
@@ -143,24 +138,19 @@ impl Upload {
             return Ok(());
         }
         self.open_sink().await?;
-        self.settle().await;
-        if let Some(mut hashes) = self.hashes.take() {
-            if data.len() < HASH_INLINE {
-                hashes.update(&data);
-                self.hashes = Some(hashes);
-            } else {
-                let data = data.clone();
-                self.hashing = Some(spawn_blocking(move || {
-                    hashes.update(&data);
-                    hashes
-                }));
-            }
-        }
         let length = data.len() as u64;
         let sink = self.sink.as_mut().expect("open_sink succeeded");
-        if let Err(error) = sink.write(data).await {
+        let hashes = &mut self.hashes;
+        // Polled in this order: the write is handed to another thread, and while it runs this one
+        // hashes the same bytes. A second hand-over would cost more than it saves.
+        let hash = async {
+            if let Some(hashes) = hashes {
+                hashes.update(&data);
+            }
+        };
+        let (written, ()) = futures_util::future::join(sink.write(data.clone()), hash).await;
+        if let Err(error) = written {
             // The hash has run ahead of what is stored: it must be made anew at commit.
-            self.settle().await;
             self.hashes = None;
             self.offset = sink_offset(self.sink.as_deref(), self.offset);
             return Err(error.into());
@@ -168,14 +158,6 @@ impl Upload {
         self.offset += length;
         self.stored = self.offset;
         Ok(())
-    }
-
-    /// Waits for the hash that is running.
-    async fn settle(&mut self) {
-        if let Some(hashing) = self.hashing.take() {
-            // A hash that did not end (the runtime is stopping) is made anew at commit.
-            self.hashes = hashing.await.ok();
-        }
     }
 
     /// Directs further bytes to the store, what memory held first.
@@ -227,7 +209,6 @@ impl Upload {
 
     /// Ends a request that leaves the session open: what was received stays and can be resumed.
     pub async fn suspend(mut self) -> Result<UploadState> {
-        self.settle().await;
         if let Some(sink) = self.sink.take() {
             self.note = sink.suspend().await?;
         } else if self.small.as_ref().is_some_and(|small| small.len() as u64 > self.stored) {
@@ -306,7 +287,6 @@ impl Upload {
     }
 
     async fn discard(&mut self) -> Result<()> {
-        self.settle().await;
         self.ended = true;
         self.store.sessions.end(self.id);
         if !self.on_disk {

@@ -246,7 +246,7 @@ const FIRST_READ: usize = 16 * 1024;
 /// How long a large buffer waits for its client.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Copies the body into the session, up to 256 KiB at a time.
+/// Copies the body into the session, up to 512 KiB at a time.
 async fn receive(
     store: &BlobStore,
     upload: &mut Upload,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -125,10 +125,21 @@ pub fn thread_name(pid: u32, task: u32) -> String {
     name.unwrap_or_default().trim_end().to_owned()
 }
 
+/// A thread by its name, which it gives itself a moment after it was started.
 fn thread(pid: u32, name: &str) -> Result<u32> {
-    let mut found = tasks(pid)?.into_iter().filter(|task| thread_name(pid, *task) == name);
-    found.next().with_context(|| format!("no thread is named {name}"))
+    let started = Instant::now();
+    loop {
+        let mut found = tasks(pid)?.into_iter().filter(|task| thread_name(pid, *task) == name);
+        if let Some(task) = found.next() {
+            return Ok(task);
+        }
+        anyhow::ensure!(started.elapsed() < NAMED_WITHIN, "no thread is named {name}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
+
+/// A thread that has no name by then has none.
+const NAMED_WITHIN: Duration = Duration::from_secs(2);
 
 fn is_traced(pid: u32, task: u32, tracer: u32) -> bool {
     // A thread that has ended meanwhile is not waited for.

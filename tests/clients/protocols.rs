@@ -43,11 +43,34 @@ fn every_http_and_tls_version_serves_the_same_bytes() -> Result<()> {
     Ok(())
 }
 
+/// Go's clients speak HTTP/2 where the server offers it, HTTP/1.1 when told to, and log the former
+/// when asked to; logs of registries differ.
+const SETTINGS: [(&str, bool); 2] = [("http2debug=1", true), ("http2client=0,http2debug=1", false)];
+
+#[test]
+fn regctl_moves_images_over_either_version_of_http() -> Result<()> {
+    for (setting, is_http2) in SETTINGS {
+        let stage = Stage::with(Access::Guarded, super::lenient)?;
+        let content = Content::create(stage.path())?;
+        let regctl = super::regctl::regctl(&stage)?.env("GODEBUG", setting);
+        let source = format!("ocidir://{}", content.source("multi"));
+        let name = format!("{}/protocols/regctl:multi", stage.host());
+        let copy = stage.path().join("copy").display().to_string();
+        for output in [
+            regctl.run(["image", "copy", &source, &name])?,
+            regctl.run(["image", "copy", &name, &format!("ocidir://{copy}:multi")])?,
+        ] {
+            let logged = output.stderr.contains("http2: Transport");
+            ensure!(logged == is_http2, "{setting}: HTTP/2 is {logged}:\n{}", output.stderr);
+        }
+        super::must_serve(&stage, "protocols/regctl", &content.multi)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn crane_moves_images_over_either_version_of_http() -> Result<()> {
-    // Go's clients speak HTTP/2 where the server offers it, HTTP/1.1 when told to, and log the former
-    // when asked to; logs of registries differ.
-    for (setting, is_http2) in [("http2debug=1", true), ("http2client=0,http2debug=1", false)] {
+    for (setting, is_http2) in SETTINGS {
         let stage = Stage::with(Access::Guarded, super::lenient)?;
         let content = Content::create(stage.path())?;
         let crane = client(&stage, "crane")?.env("GODEBUG", setting);

@@ -8,7 +8,7 @@ use testkit::Tool;
 use super::{client, in_both_ways, must_serve, same, status_of};
 
 /// regctl with a configuration that knows how to reach the stage.
-fn regctl(stage: &Stage) -> Result<Tool> {
+pub(super) fn regctl(stage: &Stage) -> Result<Tool> {
     let file = stage.path().join("regctl.json");
     let mut host = serde_json::json!({
         "hostname": stage.host(),

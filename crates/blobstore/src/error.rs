@@ -35,8 +35,8 @@ pub enum Error {
     /// The store is stopping and takes no more writes.
     #[error("the store is stopping")]
     Stopping,
-    /// The journal could not be written: nothing of this operation happened.
-    #[error("the journal cannot be written")]
+    /// The journal could not be read, at a start, or written: nothing of this operation happened.
+    #[error("the journal cannot be read or written")]
     Journal(#[source] std::io::Error),
     /// The driver failed.
     #[error(transparent)]

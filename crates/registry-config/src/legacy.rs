@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Names from before the `openshift` section, and the old top-level `loglevel` (registry.md 4.2).
+//! Names from before the `openshift` section, the old top-level `loglevel`, and the variables of the
+//! original's process (registry.md 4.2).
 //!
 //! They are moved to the keys that replaced them before the tree is read, so nothing else knows
-//! that they exist.
+//! that they exist. Those that nothing replaced are warned about.
 
 use std::sync::Arc;
 
@@ -46,6 +47,30 @@ const MOVED: [Moved; 6] = [
 
 const SERVER_OPTION: &str = "dockerregistryurl";
 
+/// Variables of the original's process that change nothing here, and what to know instead.
+const WITHOUT_EFFECT: [(&str, &str); 14] = [
+    (
+        "OPENSHIFT_ON_PANIC",
+        "a panic is logged and ends the connection it happened on; the process goes on",
+    ),
+    ("OPENSHIFT_MASTER", NO_API),
+    ("KUBERNETES_MASTER", NO_API),
+    ("BEARER_TOKEN", NO_API),
+    ("BEARER_TOKEN_FILE", NO_API),
+    ("OPENSHIFT_CA_FILE", NO_API),
+    ("OPENSHIFT_CA_DATA", NO_API),
+    ("OPENSHIFT_CERT_FILE", NO_API),
+    ("OPENSHIFT_CERT_DATA", NO_API),
+    ("OPENSHIFT_KEY_FILE", NO_API),
+    ("OPENSHIFT_KEY_DATA", NO_API),
+    ("OPENSHIFT_INSECURE", NO_API),
+    ("OPENSHIFT_PROFILE_HOST", ONLY_WEB),
+    ("OPENSHIFT_PROFILE_PORT", ONLY_WEB),
+];
+
+const NO_API: &str = "this build does not use the API server";
+const ONLY_WEB: &str = "it counts with OPENSHIFT_PROFILE=web and without http.debug.addr";
+
 /// Whether a variable with the common prefix is handled here and not by the overlay.
 pub(crate) fn is_legacy(name: &str) -> bool {
     name == "REGISTRY_LOGLEVEL"
@@ -75,6 +100,17 @@ pub(crate) fn apply(root: &mut Mapping, variables: &[(&str, &str)], reader: &mut
         set_openshift(root, moved.section, moved.key, word(value, origin));
     }
     set_server_address(root, variables, reader);
+    let opened = open_debug_listener(root, variables, reader);
+    for (name, instead) in WITHOUT_EFFECT {
+        if opened && instead == ONLY_WEB {
+            continue;
+        }
+        if let Some((name, _)) = find(variables, name) {
+            let text = format!("environment variable {name} has no effect: {instead}");
+            let origin = Origin::Variable(Arc::from(name));
+            reader.warn(&Path::ROOT, &origin, WarningKind::NoEffect, text);
+        }
+    }
     if let Some((name, value)) = find(variables, "OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES") {
         let node = word(value, Origin::Variable(Arc::from(name)));
         let origin = node.origin.clone();
@@ -164,6 +200,40 @@ fn middleware_options(root: &Mapping) -> Option<Mapping> {
         )
     })?;
     openshift.find(&["options"])?.as_mapping().cloned()
+}
+
+/// `OPENSHIFT_PROFILE=web` opened a listener for profiles that also had `/debug/health`. There are no
+/// profiles here, but the rest is what `http.debug.addr` opens. Whether it is opened by this.
+fn open_debug_listener(
+    root: &mut Mapping,
+    variables: &[(&str, &str)],
+    reader: &mut Reader,
+) -> bool {
+    let Some((name, value)) = find(variables, "OPENSHIFT_PROFILE") else { return false };
+    let origin = Origin::Variable(Arc::from(name));
+    let http = root.entry("http", || Node::empty_map(origin.clone()));
+    let debug = section(http, "debug", &origin);
+    let free = debug.filter(|map| map.get("addr").is_none_or(Node::is_null));
+    let (opened, text) = match (value, free) {
+        ("web", Some(debug)) => {
+            let host = variable(variables, "OPENSHIFT_PROFILE_HOST").unwrap_or("127.0.0.1");
+            let port = variable(variables, "OPENSHIFT_PROFILE_PORT").unwrap_or("6060");
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            debug.set("addr", word(&format!("{host}:{port}"), origin.clone()));
+            (true, "OPENSHIFT_PROFILE=web opens the debug listener; it has no profiles".to_owned())
+        }
+        ("web", None) => {
+            (false, "OPENSHIFT_PROFILE=web has no effect beside http.debug.addr".to_owned())
+        }
+        _ => (
+            false,
+            "environment variable OPENSHIFT_PROFILE has no effect: only web is known, and profiles \
+             are taken from outside (perf)"
+                .to_owned(),
+        ),
+    };
+    reader.warn(&Path::ROOT, &origin, WarningKind::NoEffect, text);
+    opened
 }
 
 /// The registry's own address, from the oldest name that is set.

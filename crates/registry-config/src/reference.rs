@@ -33,7 +33,9 @@ Old names that still work: the key `loglevel` for `log.level`; the variables
 `REGISTRY_MIDDLEWARE_REPOSITORY_OPENSHIFT_` with `ENFORCEQUOTA`, `PROJECTCACHETTL`, `ACCEPTSCHEMA2`,
 `BLOBREPOSITORYCACHETTL`, `PULLTHROUGH`, `MIRRORPULLTHROUGH`, `DOCKERREGISTRYURL`, and the options of
 these names, for keys of `openshift`; `OPENSHIFT_REGISTRY_HTTP_TLS_CIPHERSUITES` for
-`http.tls.ciphersuites`.
+`http.tls.ciphersuites`; `OPENSHIFT_PROFILE=web` with `OPENSHIFT_PROFILE_HOST` and `_PORT` for
+`http.debug.addr` (profiles are not served). `OPENSHIFT_ON_PANIC` and the variables with the API
+server's address and credentials warn that they have no effect.
 ";
 
 /// The manual as Markdown: one table for each section.

@@ -107,6 +107,9 @@ impl Observer {
             if let Some(operation) = exchange.operation.and_then(|o| metric(o, &head.method)) {
                 self.metrics.http.operation(operation, sent.duration);
             }
+            if let Some(operation) = exchange.operation.and_then(|o| tag_metric(o, head)) {
+                self.metrics.http.operation(operation, sent.duration);
+            }
             if let (Some(routes), Some((handler, _))) = (&self.metrics.routes, &exchange.route) {
                 routes.finished(handler, &finished);
             }
@@ -181,16 +184,7 @@ impl Observer {
 fn audit(head: &Head, exchange: &Exchange, route: &Route<'_>, status: &'static str) {
     let Some(operation) = exchange.operation else { return };
     let Some(name) = metric(operation, &head.method) else { return };
-    let by_tag = matches!(
-        route,
-        Route::Repository(_, Item::Manifest(reference)) if !reference.contains(':')
-    );
-    let tag = match operation {
-        Operation::GetManifest if by_tag => Some(Metric::TagServiceGet),
-        Operation::PutManifest if by_tag => Some(Metric::TagServiceTag),
-        Operation::DeleteManifest if by_tag => Some(Metric::TagServiceUntag),
-        _ => None,
-    };
+    let tag = tag_metric(operation, head);
     let id = exchange.id.to_string();
     for name in [Some(name), tag].into_iter().flatten() {
         let line = with_request(Line::info(name.as_str()), head, &id);
@@ -220,6 +214,20 @@ fn metric(operation: Operation, method: &Method) -> Option<Metric> {
         Operation::FinishUpload => Metric::BlobWriterCommit,
         Operation::CancelUpload => Metric::BlobWriterCancel,
     })
+}
+
+/// What a request for a manifest by tag is counted as besides: the original asks its tag service
+/// first.
+fn tag_metric(operation: Operation, head: &Head) -> Option<Metric> {
+    let metric = match operation {
+        Operation::GetManifest => Metric::TagServiceGet,
+        Operation::PutManifest => Metric::TagServiceTag,
+        Operation::DeleteManifest => Metric::TagServiceUntag,
+        _ => return None,
+    };
+    // A digest has a colon, perhaps escaped; a tag has neither colon nor percent sign.
+    let reference = head.target.path().rsplit('/').next().unwrap_or_default();
+    (!reference.contains([':', '%'])).then_some(metric)
 }
 
 /// The `handler` label: distribution's name of the route.

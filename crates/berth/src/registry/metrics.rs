@@ -50,6 +50,7 @@ pub(super) fn show(metrics: &Arc<RegistryMetrics>, store: &BlobStore, engine: &h
             (Total::AcceptErrors, stats.accept_errors),
             (Total::RefusedHeads, stats.refused),
             (Total::HandshakeFailures, stats.handshake_failures),
+            (Total::LostLogLines, lost_log_lines()),
         ] {
             own.advance(total, value);
         }
@@ -59,6 +60,10 @@ pub(super) fn show(metrics: &Arc<RegistryMetrics>, store: &BlobStore, engine: &h
             own.cache(cache.cache, cache.entries, cache.weight);
         }
     });
+}
+
+fn lost_log_lines() -> u64 {
+    telemetry::log::current().map_or(0, |logger| logger.lost_lines())
 }
 
 /// Tells the storage families what a driver does.

@@ -20,7 +20,7 @@ use registry_config::config::http::Network;
 use telemetry::families::RegistryMetrics;
 use telemetry::go::go_duration;
 use telemetry::log::Line;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::store::Purpose;
@@ -71,8 +71,7 @@ async fn serve(config: &Config) -> Result<()> {
         .field("openshift_version", concat!("v", env!("CARGO_PKG_VERSION")))
         .emit();
     // Signals are caught before anything takes long, so that none is missed.
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut signals = Signals::catch()?;
     let inherited = httpd::inherited()?;
 
     let per_route = config.http.debug.prometheus.enabled;
@@ -86,7 +85,14 @@ async fn serve(config: &Config) -> Result<()> {
     let listeners = listeners(config, inherited)?;
     let debug_listener = debug_listener(config)?;
 
-    let store = store::open(config, Purpose::Serve, observed.then_some(&*families)).await?;
+    let store = tokio::select! {
+        store = store::open(config, Purpose::Serve, observed.then_some(&*families)) => store?,
+        // Another process may hold the store's lock for long.
+        () = signals.next() => {
+            Line::info("stopped before the store was opened").emit();
+            return Ok(());
+        }
+    };
     if store.journal_is_pending() {
         bail!(
             "the journal of the store holds changes that were not applied, because its registry was \
@@ -126,16 +132,12 @@ async fn serve(config: &Config) -> Result<()> {
 
     let drained = server
         .serve(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            signals.next().await;
             readiness.fail();
             tokio::select! {
                 () = tokio::time::sleep(stop_delay) => {}
                 // A second signal does not wait.
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+                () = signals.next() => {}
             }
             Line::info("shutting down image registry server").emit();
         })
@@ -160,6 +162,29 @@ async fn serve(config: &Config) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn listeners(config: &Config, inherited: Vec<httpd::Inherited>) -> Result<Vec<Listener>> {

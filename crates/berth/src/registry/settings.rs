@@ -137,9 +137,9 @@ pub(super) fn authorizer(config: &Config) -> Result<Arc<dyn Authorizer>> {
 /// The key that signs schema 1 manifests made by conversion, if one is configured.
 pub(super) fn schema1_key(config: &Config) -> Result<Option<SigningKey>> {
     let Some(path) = &config.compatibility.schema1.signing_key_file else { return Ok(None) };
-    let pem = std::fs::read_to_string(path)
+    let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read compatibility.schema1.signingkeyfile {path}"))?;
-    SigningKey::from_pem(&pem)
+    SigningKey::from_file(&text)
         .with_context(|| format!("compatibility.schema1.signingkeyfile {path}"))
         .map(Some)
 }

@@ -2,6 +2,7 @@
 //! Opening the store that the configuration names.
 
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -94,7 +95,25 @@ pub(super) async fn open(
         verify_on_read: config.berth.verify_on_read,
         read_only,
     };
-    BlobStore::open(backend, options).await.map_err(|error| explain(error, &place))
+    let store = BlobStore::open(backend, options).await.map_err(|error| explain(error, &place))?;
+    if let Some(berth) = private_directory(config).filter(|_| purpose == Purpose::Serve)
+        && folds_case(&berth)
+    {
+        bail!(
+            "the file system of the storage directory {place} does not tell upper from lower case: \
+             tags that differ only in case would overwrite each other; use another file system, or \
+             turn case folding off before anything is stored"
+        );
+    }
+    Ok(store)
+}
+
+/// Whether a directory of a lower-case name is also found under the name in upper case.
+fn folds_case(directory: &Path) -> bool {
+    let Some(name) = directory.file_name().and_then(|name| name.to_str()) else { return false };
+    let upper = directory.with_file_name(name.to_ascii_uppercase());
+    let id = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    id(directory).is_some_and(|lower| id(&upper) == Some(lower))
 }
 
 /// Opens the root directory. Only a registry that may write makes one that is missing: for

@@ -58,6 +58,22 @@ impl Place {
         Finished(self.command(words).output().expect("the program starts"))
     }
 
+    /// Starts the registry, waits until it says `text` and then sends SIGTERM; how it ended.
+    pub fn stop_at(&self, text: &str) -> Finished {
+        let mut child =
+            self.command(&[]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        while !said.contains(text) {
+            assert!(log.read_line(&mut said).expect("text") > 0, "the registry ended:\n{said}");
+        }
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+        log.read_to_string(&mut said).expect("text");
+        let status = child.wait().expect("ended");
+        Finished(Output { status, stdout: Vec::new(), stderr: said.into_bytes() })
+    }
+
     /// Starts the registry and waits until it serves.
     pub fn serve(&self) -> Registry {
         let mut command = self.command(&[]);

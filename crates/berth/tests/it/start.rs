@@ -98,6 +98,20 @@ fn a_storage_directory_that_is_none_is_named() {
 }
 
 #[test]
+fn a_file_system_that_folds_case_is_refused() {
+    let place = Place::new();
+    place.configure("", "http: {addr: '127.0.0.1:0'}");
+    assert_eq!(place.serve().stop(), Some(0), "a file system that does not");
+    // Few machines have one that does. To the registry it looks like this: one directory, found
+    // under both names.
+    std::os::unix::fs::symlink(".berth", place.store().join(".BERTH")).expect("made");
+    let finished = place.run(&[]);
+    let log = finished.err();
+    assert_eq!(finished.code(), Some(1), "{log}");
+    assert!(log.contains("does not tell upper from lower case"), "{log}");
+}
+
+#[test]
 fn addresses_are_taken_at_once_and_announced_when_served() {
     let place = Place::new();
     place.configure("", "http: {addr: '127.0.0.1:0', debug: {addr: '127.0.0.1:0'}}");
@@ -108,6 +122,20 @@ fn addresses_are_taken_at_once_and_announced_when_served() {
     assert!(!said.contains(":0\""), "the port that was chosen is shown: {said}");
     assert!(registry.address().port() != 0);
     assert_eq!(registry.stop(), Some(0));
+}
+
+#[test]
+fn a_stop_while_another_process_holds_the_store_does_not_wait_for_it() {
+    let place = Place::new();
+    place.configure("", "http: {addr: '127.0.0.1:0'}");
+    let holder = place.serve();
+    let started = std::time::Instant::now();
+    let stopped = place.stop_at("the store is locked by another process");
+    // The wait for the lock alone would last 30 seconds.
+    assert!(started.elapsed().as_secs() < 15, "{:?}: {}", started.elapsed(), stopped.err());
+    assert_eq!(stopped.code(), Some(0), "{}", stopped.err());
+    assert!(stopped.err().contains("stopped before the store was opened"), "{}", stopped.err());
+    assert_eq!(holder.stop(), Some(0));
 }
 
 #[test]

@@ -6,7 +6,9 @@
 //! `formatTail`. What is signed is the protected header, a dot, and the payload, both in base64
 //! (RFC 7515, section 5.1).
 
-use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{PublicKey, SigningKey, public_key::Jwk};
@@ -146,6 +148,9 @@ pub enum SignError {
     /// Signatures are inserted before the closing brace of an object that is not empty.
     #[error("only a JSON object with at least one key can be signed")]
     NoObject,
+    /// A second key `signatures` would leave open which one counts.
+    #[error("the document has a key signatures already")]
+    Signed,
     /// The cryptographic library failed, or the time cannot be expressed.
     #[error("the manifest could not be signed")]
     Failed,
@@ -165,8 +170,13 @@ impl SigningKey {
     /// manifest and clients with a new one.
     ///
     /// # Errors
-    /// When the text is no JSON object, or the cryptographic library fails.
+    /// When the text is no JSON object or signed already, or the cryptographic library fails.
     pub fn sign(&self, payload: &[u8], at: OffsetDateTime) -> Result<Signed, SignError> {
+        let keys: BTreeMap<Cow<'_, str>, IgnoredAny> =
+            json::decode(payload).map_err(|_| SignError::NoObject)?;
+        if keys.contains_key("signatures") {
+            return Err(SignError::Signed);
+        }
         let length = format_length(payload).ok_or(SignError::NoObject)?;
         let time = at
             .to_offset(UtcOffset::UTC)

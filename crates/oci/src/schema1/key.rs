@@ -12,11 +12,26 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::PublicKey;
+use serde::Deserialize;
+
+use super::{PublicKey, jws};
 
 /// An ECDSA key on the curve P-256.
 pub struct SigningKey {
     pair: EcdsaKeyPair,
+}
+
+/// A private key as JSON. No `Debug`: it is a secret.
+#[derive(Deserialize)]
+struct PrivateJwk {
+    kty: String,
+    #[serde(default)]
+    crv: String,
+    d: String,
+    #[serde(default)]
+    x: String,
+    #[serde(default)]
+    y: String,
 }
 
 /// Why there is no key.
@@ -24,11 +39,14 @@ pub struct SigningKey {
 #[non_exhaustive]
 pub enum KeyError {
     /// No block of a kind that holds a private key.
-    #[error("the file has no PEM block EC PRIVATE KEY or PRIVATE KEY")]
+    #[error("the file has no PEM block EC PRIVATE KEY or PRIVATE KEY, and is no JSON Web Key")]
     NoKey,
     /// The block is not base64.
     #[error("the PEM block of the key is malformed")]
     Pem,
+    /// JSON, but not a private key.
+    #[error("the JSON Web Key is malformed or has no private part")]
+    Jwk,
     /// Not a key, or one of another kind.
     #[error("the key is not an ECDSA private key on the curve P-256")]
     Kind,
@@ -48,12 +66,36 @@ impl SigningKey {
         Ok(Self { pair })
     }
 
-    /// Reads a key from PEM: SEC 1 (RFC 5915) or PKCS #8, with or without the headers that
-    /// libtrust writes.
+    /// Reads the text of a key file, in one of the forms that distribution takes: a JSON Web Key
+    /// (RFC 7517), or PEM: SEC 1 (RFC 5915) or PKCS #8, with or without the headers that libtrust
+    /// writes.
     ///
     /// # Errors
     /// When there is no such key.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+    pub fn from_file(text: &str) -> Result<Self, KeyError> {
+        if text.trim_start().starts_with('{') { Self::from_jwk(text) } else { Self::from_pem(text) }
+    }
+
+    /// RFC 7518, section 6.2.2: the private number `d` beside the public point.
+    fn from_jwk(text: &str) -> Result<Self, KeyError> {
+        let jwk: PrivateJwk = serde_json::from_str(text).map_err(|_| KeyError::Jwk)?;
+        if jwk.kty != "EC" || jwk.crv != "P-256" {
+            return Err(KeyError::Kind);
+        }
+        let number = |text: &str| jws::base64::decode(text).ok_or(KeyError::Jwk);
+        let point = [&[4][..], &number(&jwk.x)?, &number(&jwk.y)?].concat();
+        let secret = number(&jwk.d)?;
+        // The library checks the lengths and that the two belong together.
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(
+            &ECDSA_P256_SHA256_FIXED_SIGNING,
+            &secret,
+            &point,
+        )
+        .map_err(|_| KeyError::Kind)?;
+        Ok(Self { pair })
+    }
+
+    fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let block = |label: &str| {
             let (_, rest) = pem.split_once(&format!("-----BEGIN {label}-----"))?;
             rest.split_once(&format!("-----END {label}-----")).map(|(body, _)| body)

@@ -3,7 +3,7 @@
 //! that the registry before us gave.
 
 use aws_lc_rs::{
-    encoding::AsDer as _,
+    encoding::{AsBigEndian as _, AsDer as _},
     rand::SystemRandom,
     rsa::KeySize,
     signature::{
@@ -209,6 +209,19 @@ fn signing_and_verifying_are_inverse() {
     }
 }
 
+#[test]
+fn what_is_signed_is_not_signed_again() {
+    let key = key();
+    let signed = key.sign(b"{\"a\":1}", NOW).expect("an object").bytes;
+    let null = br#"{"a":1,"signatures":null}"#.to_vec();
+    let escaped = br#"{"\u0073ignatures":[],"a":1}"#.to_vec();
+    for text in [SIGNED.as_bytes().to_vec(), signed, null, escaped] {
+        assert_eq!(key.sign(&text, NOW).err(), Some(SignError::Signed));
+    }
+    // Deeper down the name means nothing.
+    assert!(key.sign(br#"{"a":{"signatures":[]}}"#, NOW).is_ok());
+}
+
 /// Two documents differ in key, signature and time only.
 fn mask(document: &str) -> String {
     let mut out = String::new();
@@ -356,12 +369,35 @@ fn keys_from_files() {
         headers,
         sec1.replace('\n', "\r\n"),
     ] {
-        let key = SigningKey::from_pem(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let key = SigningKey::from_file(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert!(format!("{key:?}").contains(&key.public_key().id()), "only the public part");
         ids.push(key.public_key().id());
     }
+    let point = pair.public_key().as_ref();
+    let secret = pair.private_key().as_be_bytes().expect("the number");
+    let jwk = |curve: &str, secret: &[u8], point: &[u8]| {
+        format!(
+            r#"{{"kty":"EC","crv":"{curve}","d":"{}","x":"{}","y":"{}"}}"#,
+            BASE64.encode(secret),
+            BASE64.encode(&point[1..33]),
+            BASE64.encode(&point[33..])
+        )
+    };
+    let text = format!("\n{}\n", jwk("P-256", secret.as_ref(), point));
+    ids.push(SigningKey::from_file(&text).expect("a JWK").public_key().id());
     ids.dedup();
     assert_eq!(ids.len(), 1, "all are the same key");
+    let other = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    for (text, error) in [
+        ("{".to_owned(), KeyError::Jwk),
+        (r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#.to_owned(), KeyError::Jwk),
+        (r#"{"kty":"RSA","n":"AA","e":"AA","d":"AA"}"#.to_owned(), KeyError::Kind),
+        (jwk("P-384", secret.as_ref(), point), KeyError::Kind),
+        (jwk("P-256", &[0; 32], point), KeyError::Kind),
+        (jwk("P-256", secret.as_ref(), other.public_key().as_ref()), KeyError::Kind),
+    ] {
+        assert_eq!(SigningKey::from_file(&text).err(), Some(error), "{text}");
+    }
 
     let public = pair.public_key().as_ref();
     for (text, error) in [
@@ -371,7 +407,7 @@ fn keys_from_files() {
         ("-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----".to_owned(), KeyError::Pem),
         ("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned(), KeyError::NoKey),
     ] {
-        assert_eq!(SigningKey::from_pem(&text).err(), Some(error), "{text}");
+        assert_eq!(SigningKey::from_file(&text).err(), Some(error), "{text}");
     }
 }
 

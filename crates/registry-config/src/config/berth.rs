@@ -123,7 +123,7 @@ settings! {
 settings! {
     /// Delivery of notifications. Events wait on disk until they are delivered.
     pub struct Delivery {
-        /// Size of the events that wait for one endpoint; beyond it the oldest are dropped.
+        /// Size of the events that wait for one endpoint; beyond it new ones are dropped.
         "queuebytes" => queue_bytes: ByteSize = "64MiB" in "64KiB" .. "1TiB";
     }
 }

@@ -26,7 +26,7 @@ settings! {
     /// 0.1, with the `openshift` section of the OpenShift registry and a `berth` section of our own.
     pub struct Config checked by check_config {
         /// Version of the file's format; always 0.1.
-        "version" => version: Version = "" wrong "Unsupported version: \"{}\"";
+        "version" => version: Version = "" wrong "Unsupported version: \"{}\"; expected 0.1";
         /// What is logged, and how.
         "log" => log: log::Log = "{}";
         /// Where content is stored: exactly one driver, and what concerns all of them.
@@ -80,8 +80,8 @@ settings! {
     /// Docker manifests of schema version 1. They are always accepted and served, as by the
     /// OpenShift registry.
     pub struct Schema1 {
-        /// Private key (PEM, ECDSA on the curve P-256) that signs converted manifests; without it
-        /// one is made when it is first needed.
+        /// Private key (PEM or JSON Web Key, ECDSA on the curve P-256) that signs converted
+        /// manifests; without it one is made when it is first needed.
         "signingkeyfile" env "TRUSTKEY" => signing_key_file: Option<String> = "";
         /// Forced on.
         "enabled" => enabled: bool = "true" ignored "schema 1 is always enabled";

@@ -14,7 +14,7 @@ fn each_condition_has_its_text_and_place() {
         (
             LEAST.into(),
             &[("REGISTRY_VERSION", "9.9")],
-            "Unsupported version: \"9.9\" (version, REGISTRY_VERSION)",
+            "Unsupported version: \"9.9\"; expected 0.1 (version, REGISTRY_VERSION)",
         ),
         (
             "storage: inmemory".into(),
@@ -248,7 +248,7 @@ fn all_errors_are_shown_at_once() {
     assert_eq!(
         lines,
         [
-            "error parsing configuration file: Unsupported version: \"7\" (version, config.yml:1)",
+            "error parsing configuration file: Unsupported version: \"7\"; expected 0.1 (version, config.yml:1)",
             "error parsing configuration file: Invalid loglevel loud Must be one of \
              [error, warn, info, debug] (log.level, config.yml:6)",
             "error parsing configuration file: invalid value \"udp\": expected one of [tcp, unix] \

@@ -57,6 +57,36 @@ fn unknown_variables_and_those_of_services() {
 }
 
 #[test]
+fn variables_of_the_originals_process_warn_and_the_profiling_listener_is_opened() {
+    let load = |variables: &[(&str, &str)]| {
+        let loaded = try_load(LEAST, variables).expect("right");
+        (loaded.config.http.debug.addr.clone(), texts(&loaded).join("\n"))
+    };
+    let (address, text) = load(&[("OPENSHIFT_PROFILE", "web")]);
+    assert_eq!(address.as_deref(), Some("127.0.0.1:6060"));
+    assert_eq!(text, "OPENSHIFT_PROFILE=web opens the debug listener; it has no profiles");
+    let place = [("OPENSHIFT_PROFILE_HOST", "::1"), ("OPENSHIFT_PROFILE_PORT", "7")];
+    let (address, _) = load(&[place[0], place[1], ("OPENSHIFT_PROFILE", "web")]);
+    assert_eq!(address.as_deref(), Some("[::1]:7"));
+    let (address, text) =
+        load(&[("OPENSHIFT_PROFILE", "web"), ("REGISTRY_HTTP_DEBUG_ADDR", "127.0.0.1:9")]);
+    assert_eq!(address.as_deref(), Some("127.0.0.1:9"), "the new name wins");
+    assert!(text.contains("no effect"), "{text}");
+    for (name, value) in [
+        ("OPENSHIFT_PROFILE", "cpu"),
+        place[1],
+        ("OPENSHIFT_ON_PANIC", "crash"),
+        ("BEARER_TOKEN", "a-secret"),
+        ("OPENSHIFT_CA_DATA", "a-secret"),
+    ] {
+        let (address, text) = load(&[(name, value)]);
+        assert_eq!(address, None);
+        assert!(text.contains(name) && text.contains("no effect"), "{text}");
+        assert!(!text.contains("a-secret"), "{text}");
+    }
+}
+
+#[test]
 fn sections_without_effect_warn() {
     let file = format!(
         "{LEAST}redis: {{addr: 'r:1'}}\nreporting: {{newrelic: {{name: x}}}}\n\

@@ -6,15 +6,17 @@
 //!  <directory>/delivered  number of bytes of `events` that are delivered
 //! ```
 //!
-//! Written without fsync: the backlog survives the end of the process, however violent, and a
-//! machine that loses power loses events, not content. A torn last event is cut off at the start.
-//! An event is delivered at least once.
+//! The backlog survives the end of the process, however violent. Against loss of power it is synced
+//! now and then ([`Backlog::unsynced`], the delivery decides when), never while a request waits: what
+//! came since is lost then, and what was delivered since may be delivered again. A torn last event
+//! is cut off at the start. An event is delivered at least once.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest event; longer ones are not kept. A manifest's references are the longest part.
 pub(super) const MAX_EVENT: usize = 1 << 20;
@@ -37,11 +39,69 @@ enum Place {
 
 struct Disk {
     directory: PathBuf,
-    file: File,
+    file: Arc<File>,
     /// Where the next event is read.
     delivered: u64,
     /// Where the next event is written.
     end: u64,
+    /// Events were added since the last sync.
+    grown: bool,
+    /// The file was emptied since the last sync. On disk there may still be the old position,
+    /// which would skip events that were added since.
+    emptied: bool,
+}
+
+/// A sync that is due, to be run on a thread that may block.
+pub(super) struct Sync {
+    directory: PathBuf,
+    file: Arc<File>,
+    position: bool,
+}
+
+impl Sync {
+    pub(super) fn run(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        if self.position {
+            sync_path(&self.directory.join("delivered"))?;
+            sync_path(&self.directory)?;
+        }
+        Ok(())
+    }
+}
+
+/// A rewrite of the file without what is delivered, to be run on a thread that may block.
+pub(super) struct Compaction {
+    directory: PathBuf,
+    file: Arc<File>,
+    from: u64,
+    to: u64,
+}
+
+impl Compaction {
+    /// The new file, in place. It is whole and the position durable before it takes the old one's
+    /// name: a position of the old file must never meet the new one.
+    pub(super) fn run(&self) -> io::Result<File> {
+        let path = self.directory.join("events.new");
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let mut chunk = vec![0; 64 << 10];
+        let mut at = self.from;
+        while at < self.to {
+            // At most the chunk's length.
+            let count = (self.to - at).min(chunk.len() as u64) as usize;
+            self.file.read_exact_at(&mut chunk[..count], at)?;
+            file.write_all_at(&chunk[..count], at - self.from)?;
+            at += count as u64;
+        }
+        file.sync_all()?;
+        // If the process ends in between, events are delivered again.
+        write_number(&self.directory.join("delivered"), 0)?;
+        sync_path(&self.directory.join("delivered"))?;
+        sync_path(&self.directory)?;
+        fs::rename(&path, self.directory.join("events"))?;
+        sync_path(&self.directory)?;
+        Ok(file)
+    }
 }
 
 /// A directory name for an endpoint, whatever its name is. Names that differ stay different.
@@ -64,16 +124,31 @@ impl Backlog {
     pub(super) fn open(directory: &Path, max_bytes: u64) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let path = directory.join("events");
+        let is_new = !path.try_exists()?;
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        if is_new {
+            // The way to the file: this directory, `notifications`, `.berth`.
+            for directory in directory.ancestors().take(3) {
+                sync_path(directory)?;
+            }
+        }
         let length = file.metadata()?.len();
         let delivered = read_number(&directory.join("delivered")).unwrap_or(0);
         // A position behind the end was written for a file that is gone.
         let delivered = if delivered <= length { delivered } else { 0 };
         let (end, count) = whole_events(&file, delivered, length)?;
         file.set_len(end)?;
-        let directory = directory.to_owned();
-        Ok(Self { max_bytes, place: Place::Disk(Disk { directory, file, delivered, end }), count })
+        let disk = Disk {
+            directory: directory.to_owned(),
+            file: Arc::new(file),
+            delivered,
+            end,
+            grown: false,
+            // A position behind the end is still there.
+            emptied: true,
+        };
+        Ok(Self { max_bytes, place: Place::Disk(disk), count })
     }
 
     /// Events waiting.
@@ -124,6 +199,46 @@ impl Backlog {
         }
     }
 
+    /// Whether events wait that a loss of power would take.
+    pub(super) fn is_unsynced(&self) -> bool {
+        matches!(&self.place, Place::Disk(disk) if disk.grown && disk.delivered < disk.end)
+    }
+
+    /// The sync that would keep what waits; from now on it counts as done.
+    pub(super) fn unsynced(&mut self) -> Option<Sync> {
+        if !self.is_unsynced() {
+            return None;
+        }
+        let Place::Disk(disk) = &mut self.place else { return None };
+        disk.grown = false;
+        let position = std::mem::take(&mut disk.emptied);
+        Some(Sync { directory: disk.directory.clone(), file: Arc::clone(&disk.file), position })
+    }
+
+    /// The compaction that would give much space back. Until [`Backlog::compacted`] the backlog must
+    /// not change.
+    pub(super) fn compaction(&self) -> Option<Compaction> {
+        match &self.place {
+            Place::Disk(disk) if disk.delivered > COMPACT_AT => Some(Compaction {
+                directory: disk.directory.clone(),
+                file: Arc::clone(&disk.file),
+                from: disk.delivered,
+                to: disk.end,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the new file.
+    pub(super) fn compacted(&mut self, file: File) {
+        if let Place::Disk(disk) = &mut self.place {
+            disk.file = Arc::new(file);
+            disk.end -= disk.delivered;
+            disk.delivered = 0;
+            (disk.grown, disk.emptied) = (false, false);
+        }
+    }
+
     fn waiting_bytes(&self) -> u64 {
         match &self.place {
             Place::Memory { bytes, .. } => *bytes,
@@ -139,6 +254,7 @@ impl Disk {
         record.extend_from_slice(event);
         self.file.write_all_at(&record, self.end)?;
         self.end += record.len() as u64;
+        self.grown = true;
         Ok(())
     }
 
@@ -161,34 +277,14 @@ impl Disk {
             // First the file, then the position: in between, a position behind the end means 0.
             self.file.set_len(0)?;
             (self.delivered, self.end) = (0, 0);
-        } else if self.delivered > COMPACT_AT {
-            return self.compact();
+            self.emptied = true;
         }
         write_number(&self.directory.join("delivered"), self.delivered)
     }
+}
 
-    /// Rewrites the file without what is delivered.
-    fn compact(&mut self) -> io::Result<()> {
-        let path = self.directory.join("events.new");
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-        let mut chunk = vec![0; 64 << 10];
-        let mut at = self.delivered;
-        while at < self.end {
-            // At most the chunk's length.
-            let count = (self.end - at).min(chunk.len() as u64) as usize;
-            self.file.read_exact_at(&mut chunk[..count], at)?;
-            file.write_all_at(&chunk[..count], at - self.delivered)?;
-            at += count as u64;
-        }
-        // The position first: if the process ends in between, events are delivered again.
-        write_number(&self.directory.join("delivered"), 0)?;
-        fs::rename(&path, self.directory.join("events"))?;
-        self.file = file;
-        self.end -= self.delivered;
-        self.delivered = 0;
-        Ok(())
-    }
+fn sync_path(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 fn record_length(file: &File, at: u64) -> io::Result<usize> {
@@ -295,11 +391,36 @@ mod tests {
         let big = vec![7; MAX_EVENT];
         backlog.append(vec![big.clone(); 6]).unwrap();
         for _ in 0..4 {
+            assert!(backlog.compaction().is_none());
             backlog.delivered().unwrap();
         }
+        let file = backlog.compaction().expect("much is delivered").run().unwrap();
+        backlog.compacted(file);
+        assert!(!backlog.is_unsynced(), "the new file was synced");
         let length = fs::metadata(dir.path().join("events")).unwrap().len();
         assert_eq!(length, 2 * (MAX_EVENT as u64 + 4));
-        assert_eq!(drain(&mut backlog).len(), 2);
+        backlog.append(vec![event(1)]).unwrap();
+        drop(backlog);
+        let mut backlog = Backlog::open(dir.path(), 64 << 20).unwrap();
+        assert_eq!(drain(&mut backlog), [big.clone(), big, event(1)]);
+    }
+
+    #[test]
+    fn what_waits_is_synced_once_and_what_is_delivered_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut backlog = Backlog::open(dir.path(), 1 << 20).unwrap();
+        assert!(backlog.unsynced().is_none());
+        backlog.append(vec![event(1)]).unwrap();
+        backlog.delivered().unwrap();
+        assert!(backlog.unsynced().is_none(), "nothing waits");
+        backlog.append(vec![event(2), event(3)]).unwrap();
+        let sync = backlog.unsynced().expect("two wait");
+        assert!(sync.position, "the file was emptied: the position goes with it");
+        sync.run().unwrap();
+        assert!(backlog.unsynced().is_none(), "both are synced");
+        backlog.append(vec![event(4)]).unwrap();
+        assert!(!backlog.unsynced().expect("one more").position);
+        assert!(Backlog::memory(1 << 20).unsynced().is_none());
     }
 
     #[test]

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The task of one endpoint: takes events in, posts them in order, and leaves an endpoint that
-//! fails alone for longer and longer.
+//! fails alone for longer and longer. What waits is synced within [`SYNC_AFTER`].
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use telemetry::families::QueueMetrics;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backlog::Backlog;
@@ -22,9 +25,17 @@ const SHORT_PAUSE: Duration = Duration::from_millis(100);
 /// Events taken from the channel at once.
 const BATCH: usize = 256;
 
+/// Longest time from an event's arrival here to the start of the sync that keeps it through a loss
+/// of power. Events that are delivered sooner cost no sync.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+
+/// A try in progress.
+type Attempt = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send>>;
+
 pub(super) struct Delivery {
     settings: EndpointSettings,
-    client: Client,
+    /// Used by one try at a time.
+    client: Arc<Mutex<Client>>,
     backlog: Backlog,
     metrics: QueueMetrics,
     /// Failures since the last success.
@@ -48,41 +59,85 @@ impl Delivery {
         metrics: QueueMetrics,
     ) -> Self {
         metrics.length(backlog.len());
-        Self { settings, client, backlog, metrics, failures: 0 }
+        Self { settings, client: Arc::new(Mutex::new(client)), backlog, metrics, failures: 0 }
     }
 
     /// Runs until the notifier is dropped; by then every event is in the backlog.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Vec<u8>>) {
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Vec<u8>>) -> Synced {
         let mut batch = Vec::with_capacity(BATCH);
         let mut not_before = Instant::now();
+        let mut attempt: Option<Attempt> = None;
+        let mut sync_at: Option<Instant> = None;
+        let mut sync: Option<JoinHandle<()>> = None;
+        let mut syncs = 0;
         loop {
-            let waiting = self.first();
             tokio::select! {
                 // New events first: the channel is the part that is lost in a crash.
                 biased;
                 count = events.recv_many(&mut batch, BATCH) => {
                     if count == 0 {
-                        return;
+                        break;
                     }
                     self.keep(std::mem::take(&mut batch));
+                    sync_at.get_or_insert_with(|| Instant::now() + SYNC_AFTER);
                 }
-                () = sleep_until(not_before), if waiting.is_some() => {
-                    let event = waiting.unwrap_or_default();
-                    not_before = Instant::now() + self.deliver(event).await;
+                () = reached(sync_at), if sync.is_none() => {
+                    sync_at = None;
+                    sync = self.start_sync();
+                    syncs += u64::from(sync.is_some());
+                }
+                () = ended(&mut sync) => sync = None,
+                sent = tried(&mut attempt) => {
+                    attempt = None;
+                    not_before = Instant::now() + self.settle(sent).await;
+                }
+                () = sleep_until(not_before), if attempt.is_none() && self.backlog.len() > 0 => {
+                    match self.first() {
+                        Some(event) => attempt = Some(self.attempt(event)),
+                        None => not_before = Instant::now() + SHORT_PAUSE,
+                    }
                 }
             }
         }
+        if attempt.is_some() {
+            let sent = tried(&mut attempt).await;
+            self.settle(sent).await;
+        }
+        if let Some(sync) = sync {
+            let _ = sync.await;
+        }
+        if let Some(sync) = self.start_sync() {
+            let _ = sync.await;
+        }
+        Synced(syncs)
     }
 
-    /// One try. The answer is the pause before the next.
-    async fn deliver(&mut self, event: Vec<u8>) -> Duration {
-        let sent = timeout(self.settings.timeout, self.client.post(event.into())).await;
-        let error = match sent.unwrap_or(Err(DeliveryError::TimedOut)) {
-            Ok(()) => {
-                self.failures = 0;
-                return self.forget();
+    /// Starts the sync of what waits, if anything does.
+    fn start_sync(&mut self) -> Option<JoinHandle<()>> {
+        let sync = self.backlog.unsynced()?;
+        let name = self.settings.name.clone();
+        Some(spawn_blocking(move || {
+            if let Err(error) = sync.run() {
+                tracing::error!("notification endpoint {name}: backlog: {error}");
             }
-            Err(error) => error,
+        }))
+    }
+
+    /// One try.
+    fn attempt(&self, event: Vec<u8>) -> Attempt {
+        let (client, limit) = (Arc::clone(&self.client), self.settings.timeout);
+        Box::pin(async move {
+            let mut client = client.lock().await;
+            let sent = timeout(limit, client.post(event.into())).await;
+            sent.unwrap_or(Err(DeliveryError::TimedOut))
+        })
+    }
+
+    /// What comes of a try: the pause before the next.
+    async fn settle(&mut self, sent: Result<(), DeliveryError>) -> Duration {
+        let Err(error) = sent else {
+            self.failures = 0;
+            return self.forget().await;
         };
         self.failures = self.failures.saturating_add(1);
         let name = &self.settings.name;
@@ -91,7 +146,7 @@ impl Delivery {
                 tracing::error!("notification endpoint {name} refuses an event: {error}");
                 self.metrics.dropped(1);
                 self.failures = 0;
-                self.forget()
+                self.forget().await
             }
             Next::Retry(pause) => {
                 if self.failures == self.settings.threshold.max(1) {
@@ -144,8 +199,11 @@ impl Delivery {
         })
     }
 
-    fn forget(&mut self) -> Duration {
-        let forgotten = self.backlog.delivered();
+    async fn forget(&mut self) -> Duration {
+        let mut forgotten = self.backlog.delivered();
+        if forgotten.is_ok() {
+            forgotten = self.compact().await;
+        }
         self.metrics.length(self.backlog.len());
         match forgotten {
             Ok(()) => Duration::ZERO,
@@ -155,12 +213,48 @@ impl Delivery {
             }
         }
     }
+
+    /// Gives space back when much is delivered.
+    async fn compact(&mut self) -> std::io::Result<()> {
+        let Some(compaction) = self.backlog.compaction() else { return Ok(()) };
+        let done = spawn_blocking(move || compaction.run()).await;
+        self.backlog.compacted(done.map_err(std::io::Error::other)??);
+        Ok(())
+    }
+}
+
+/// How often a backlog was synced while its endpoint was served.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Synced(u64);
+
+/// Until a moment; for ever if there is none.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Until a sync ends; for ever if none runs.
+async fn ended(sync: &mut Option<JoinHandle<()>>) {
+    match sync {
+        // The sync reports its own failure.
+        Some(sync) => drop(sync.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Until a try ends; for ever if there is none.
+async fn tried(attempt: &mut Option<Attempt>) -> Result<(), DeliveryError> {
+    match attempt {
+        Some(attempt) => attempt.await,
+        None => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use telemetry::clock::MonotonicClock;
     use telemetry::families::{BuildInfo, RegistryMetrics};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -257,6 +351,23 @@ mod tests {
         assert_eq!(bodies, [b"one".to_vec(), b"one".to_vec(), b"one".to_vec(), b"two".to_vec()]);
         drop(sender);
         task.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_an_endpoint_that_fails_is_synced_meanwhile() {
+        let place = tempfile::tempdir().unwrap();
+        // Nobody listens there.
+        let mut delivery = delivery("http://127.0.0.1:1/");
+        delivery.backlog = Backlog::open(place.path(), 1 << 20).unwrap();
+        let (sender, receiver) = mpsc::channel(8);
+        let task = tokio::spawn(delivery.run(receiver));
+        for event in [b"one", b"two"] {
+            sender.send(event.to_vec()).await.unwrap();
+            tokio::time::sleep(2 * SYNC_AFTER).await;
+        }
+        drop(sender);
+        assert_eq!(task.await.unwrap(), Synced(2));
+        assert_eq!(Backlog::open(place.path(), 1 << 20).unwrap().len(), 2);
     }
 
     #[test]

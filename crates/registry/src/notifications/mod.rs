@@ -117,7 +117,9 @@ impl Notifier {
             let queue = || metrics.notifications(&settings.name);
             let delivery = Delivery::new(settings.clone(), client, backlog, queue());
             let metrics = queue();
-            tasks.push(tokio::spawn(delivery.run(receiver)));
+            tasks.push(tokio::spawn(async move {
+                let _ = delivery.run(receiver).await;
+            }));
             outlets.push(Outlet { settings, events: sender, metrics });
         }
         let notifier =

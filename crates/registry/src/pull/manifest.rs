@@ -7,7 +7,7 @@ use blobstore::StoredManifest;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use httpd::{Reply, ReplyBody};
-use oci::schema1::{self, SigningKey};
+use oci::schema1::{self, SignError, SigningKey};
 use oci::{Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use quick_cache::sync::Cache;
 use serde_json::json;
@@ -205,11 +205,16 @@ impl Conversions {
         if let Some(signed) = self.signed.get(&stored.digest) {
             return Ok(signed);
         }
-        let signed =
-            self.key()?.sign(&stored.bytes, OffsetDateTime::now_utc()).map_err(|error| {
-                Error::new(Code::Unknown).detail("the manifest cannot be signed").caused_by(error)
-            })?;
-        let signed = Bytes::from(signed.bytes);
+        let signed = match self.key()?.sign(&stored.bytes, OffsetDateTime::now_utc()) {
+            Ok(signed) => Bytes::from(signed.bytes),
+            // Another registry stored it so, and its digest is that of the whole.
+            Err(SignError::Signed) => return Ok(stored.bytes.clone()),
+            Err(error) => {
+                return Err(Error::new(Code::Unknown)
+                    .detail("the manifest cannot be signed")
+                    .caused_by(error));
+            }
+        };
         self.signed.insert(stored.digest, signed.clone());
         Ok(signed)
     }

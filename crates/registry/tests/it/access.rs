@@ -122,6 +122,34 @@ async fn the_metrics_secret_opens_the_metrics_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_manifest_by_tag_counts_for_the_tag_service_too() {
+    let client = Client::with(settings(), Arc::new(registry::auth::Open)).await;
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let put = client.put_manifest("a/b", "v1", kind, r#"{"schemaVersion":2,"manifests":[]}"#).await;
+    let digest = put.expect(201).header("docker-content-digest").to_owned();
+    let accept = [("accept", kind)];
+    for (method, reference) in [("GET", "v1"), ("GET", &digest), ("HEAD", "v1")] {
+        let target = format!("/v2/a/b/manifests/{reference}");
+        client.send(method, &target, &accept, "").await.expect(200);
+    }
+    client.send("DELETE", "/v2/a/b/manifests/v1", &[], "").await.expect(202);
+    let page = client.get("/extensions/v2/metrics").await.expect(200);
+    let page = String::from_utf8(page.body).unwrap();
+    for (operation, count) in [
+        ("TagService.Get", 2),
+        ("TagService.Tag", 1),
+        ("TagService.Untag", 1),
+        ("ManifestService.Get", 3),
+        ("ManifestService.Put", 1),
+        ("ManifestService.Delete", 1),
+    ] {
+        let name = "imageregistry_request_duration_seconds_count";
+        let line = format!("{name}{{operation=\"{operation}\"}} {count}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_that_are_off_are_not_there() {
     let client = Client::open().await;
     client.get("/extensions/v2/metrics").await.expect(404);

@@ -35,9 +35,11 @@ pub enum Total {
     RefusedHeads,
     /// TLS handshakes that failed.
     HandshakeFailures,
+    /// Log lines that could not be written.
+    LostLogLines,
 }
 
-const TOTALS: [(&str, &str); 12] = [
+const TOTALS: [(&str, &str); 13] = [
     ("berth_journal_records_total", "Records written to the journal."),
     ("berth_journal_syncs_total", "Syncs that made records of the journal durable."),
     ("berth_journal_cuts_total", "Journal segments whose content was synced into the layout."),
@@ -59,6 +61,7 @@ const TOTALS: [(&str, &str); 12] = [
     ("berth_accept_errors_total", "Accepts that failed, mostly for lack of file descriptors."),
     ("berth_refused_heads_total", "Request heads refused before anything was asked to serve them."),
     ("berth_tls_handshake_failures_total", "TLS handshakes that failed or took too long."),
+    ("berth_log_lines_lost_total", "Log lines that could not be written."),
 ];
 
 /// The families with the prefix `berth_`.

@@ -45,6 +45,8 @@ pub struct Logger {
     own_crates: Vec<&'static str>,
     sink: Box<dyn Sink>,
     lost: AtomicU64,
+    /// Of the lost lines, how many a line has told of.
+    told: AtomicU64,
 }
 
 impl Logger {
@@ -67,6 +69,7 @@ impl Logger {
             own_crates: config.own_crates.clone(),
             sink,
             lost: AtomicU64::new(0),
+            told: AtomicU64::new(0),
         }
     }
 
@@ -98,7 +101,7 @@ impl Logger {
         }
     }
 
-    /// Lines that the sink did not take. There is nowhere else to report them.
+    /// Lines that the sink did not take. The next one that it takes is followed by one that tells.
     pub fn lost_lines(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
@@ -111,17 +114,40 @@ impl Logger {
         message: &'a str,
         fields: Vec<(&'a str, Value<'a>)>,
     ) {
+        if !self.put(time, level, message, fields) {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let lost = self.lost_lines();
+        let told = self.told.load(Ordering::Relaxed);
+        let claim = || self.told.compare_exchange(told, lost, Ordering::Relaxed, Ordering::Relaxed);
+        if lost > told && claim().is_ok() {
+            let message = "log lines could not be written";
+            let fields = vec![("log.lost", Value::from(lost - told))];
+            if !self.put(time, Level::Warning, message, fields) {
+                self.told.fetch_sub(lost - told, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Formats a line and hands it to the sink; whether that took it.
+    fn put<'a>(
+        &'a self,
+        time: SystemTime,
+        level: Level,
+        message: &'a str,
+        fields: Vec<(&'a str, Value<'a>)>,
+    ) -> bool {
         // A thread that is ending has no buffer any more but may still have something to say.
         let mut buffer = BUFFER.try_with(RefCell::take).unwrap_or_default();
         buffer.clear();
         let record = Record { time, level, message, fields, common: &self.fields };
         write_record(self.format, record, &mut buffer);
-        if self.sink.write_line(&buffer).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        let taken = self.sink.write_line(&buffer).is_ok();
         if buffer.capacity() <= KEPT_BUFFER {
             let _ = BUFFER.try_with(|kept| kept.replace(buffer));
         }
+        taken
     }
 }
 

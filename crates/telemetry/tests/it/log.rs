@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, SystemTime};
 
 use telemetry::log::{Capture, Format, InitError, Level, Line, LogConfig, Logger, Sink, Value};
@@ -254,16 +255,37 @@ fn long_values_are_cut() {
 }
 
 #[test]
-fn lines_that_cannot_be_written_are_counted() {
-    struct Broken;
-    impl Sink for Broken {
-        fn write_line(&self, _: &[u8]) -> io::Result<()> {
-            Err(io::ErrorKind::BrokenPipe.into())
+fn lines_that_cannot_be_written_are_counted_and_told_of_later() {
+    /// A disk that is full for the first lines.
+    struct Full {
+        refusals: AtomicUsize,
+        rest: Capture,
+    }
+    impl Sink for Full {
+        fn write_line(&self, line: &[u8]) -> io::Result<()> {
+            let left = self.refusals.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+            if left.is_ok() {
+                Err(io::ErrorKind::StorageFull.into())
+            } else {
+                self.rest.write_line(line)
+            }
         }
     }
-    let logger = Arc::new(Logger::new(&config(Format::Text), Box::new(Broken)));
-    Line::to(Some(Arc::clone(&logger)), Level::Info, "lost").emit();
-    assert_eq!(logger.lost_lines(), 1);
+    let rest = Capture::new();
+    let sink = Full { refusals: AtomicUsize::new(2), rest: rest.clone() };
+    let logger = Arc::new(Logger::new(&config(Format::Text), Box::new(sink)));
+    for text in ["lost", "lost", "written", "after"] {
+        Line::to(Some(Arc::clone(&logger)), Level::Info, text).emit();
+    }
+    assert_eq!(logger.lost_lines(), 2);
+    let lines = rest.lines();
+    let messages: Vec<_> =
+        lines.iter().map(|line| line.split("msg=").nth(1).unwrap_or_default()).collect();
+    assert_eq!(messages.len(), 3, "{lines:?}");
+    assert!(messages[0].starts_with("written "), "{lines:?}");
+    assert!(messages[1].starts_with("\"log lines could not be written\" "), "{lines:?}");
+    assert!(messages[1].contains(" log.lost=2") && lines[1].contains("level=warning"), "{lines:?}");
+    assert!(messages[2].starts_with("after "), "told once: {lines:?}");
 }
 
 /// Runs [`in_a_process_of_its_own`] with a datagram socket for standard error, where each write

@@ -16,6 +16,8 @@ mod documents;
 mod http1;
 mod journal;
 mod names;
+mod patches;
+mod tokens;
 
 use std::alloc::System;
 
@@ -26,6 +28,8 @@ pub use documents::{config, hasher, manifest, schema1};
 pub use http1::{chunked, head};
 pub use journal::journal;
 pub use names::{digest, name, reference};
+pub use patches::{patch_apply, patch_json, patch_merge, patch_strategic};
+pub use tokens::jwt;
 
 /// libFuzzer counts allocations only under a sanitizer, which needs a nightly compiler.
 #[global_allocator]
@@ -38,7 +42,7 @@ const ALLOCATION: usize = 64 << 20;
 pub type Target = fn(&[u8]);
 
 /// All targets by name, as the folders of `corpus/` are called.
-pub const TARGETS: [(&str, Target); 17] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("accept", accept),
     ("authorization", authorization),
     ("chunked", chunked),
@@ -48,8 +52,13 @@ pub const TARGETS: [(&str, Target); 17] = [
     ("hasher", hasher),
     ("head", head),
     ("journal", journal),
+    ("jwt", jwt),
     ("manifest", manifest),
     ("name", name),
+    ("patch_apply", patch_apply),
+    ("patch_json", patch_json),
+    ("patch_merge", patch_merge),
+    ("patch_strategic", patch_strategic),
     ("query", query),
     ("range", range),
     ("reference", reference),

@@ -9,15 +9,21 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
+mod kinds;
+
 const HELP: &str = "\
 cargo xtask <chore>
 
   setup            install the programs that the tests call (as root, idempotent)
   test [STEP...]   run all tests as continuous integration does, or only the named steps
-                   (tools, format, lint, build, unit, system, faults, fuzz, bench)
-  full deny        check licences, banned crates, sources and advisories; installs cargo-deny
+                   (tools, format, lint, deny, build, unit, system, faults, fuzz, bench)
+  generate kinds DIR
+                   write the table of the built-in kinds from the Go modules in DIR
+                   (xtask/src/kinds/mod.rs says which)
+  deny             check licences, banned crates and sources; installs cargo-deny
+  full deny        the same and security advisories, whose database is fetched from GitHub
   full system      the system tests with the larger counts (5,000 slow connections)
-  full faults      every kill point, error, crash image, full disk and flipped bit (an hour);
+  full faults      every kill point, error, crash image, full disk and flipped bit (hours);
                    the outcome goes to docs/evidence
   full fuzz        every fuzz target for ten minutes
   full bench       the benchmark; tables go to docs/evidence/bench
@@ -31,7 +37,11 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["setup"] => script("install-test-tools", &[]),
         ["test", steps @ ..] => script("test", steps),
-        ["full", "deny"] => deny(),
+        ["generate", "kinds", source] => {
+            kinds::generate(Path::new(source), &root().join("crates/api/src/generated/kinds.tsv"))
+        }
+        ["deny"] => deny(),
+        ["full", "deny"] => deny().and_then(|()| advisories()),
         ["full", "system"] => system_tests(&[("BERTH_TEST_FULL", "1")]),
         ["full", "faults"] => faults(),
         ["full", "fuzz"] => fuzz(),
@@ -95,18 +105,50 @@ fn fuzz() -> Result<()> {
     run(command)
 }
 
+/// The trees that `deny.toml` is about. The fuzz targets are a workspace of their own.
+const TREES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+
 fn deny() -> Result<()> {
-    // Found by asking it, so that both a cached and a distribution's copy will do.
-    let present = cargo().args(["deny", "--version"]).output().is_ok_and(|it| it.status.success());
-    if !present {
-        let version = pinned("CARGO_DENY_VERSION")?;
+    let wanted = format!("cargo-deny {}", pinned("CARGO_DENY_VERSION")?);
+    let present = cargo().args(["deny", "--version"]).output();
+    if !present.is_ok_and(|output| output.stdout.trim_ascii() == wanted.as_bytes()) {
+        let (name, version) = wanted.split_once(' ').unwrap_or_default();
         let mut install = cargo();
-        install.args(["install", "--locked", "cargo-deny", "--version", &version]);
+        install.args(["install", "--locked", "--force", name, "--version", version]);
         run(install)?;
     }
-    let mut check = cargo();
-    check.args(["deny", "--workspace", "check"]);
-    run(check)
+    check_trees(&[], &["bans", "licenses", "sources"])
+}
+
+/// The database of advisories is fetched anew; where that is not possible, a copy from an earlier
+/// time will do, as long as the reader is told.
+fn advisories() -> Result<()> {
+    let mut fetch = cargo();
+    fetch.args(["deny", "fetch", "db"]);
+    if run(fetch).is_ok() {
+        return check_trees(&[], &["advisories"]);
+    }
+    eprintln!(
+        "xtask: no new advisories could be fetched; checking against the copy at hand, if any"
+    );
+    for tree in TREES {
+        // cargo-deny's `--offline` is also cargo's, which then wants all crates to be there.
+        let mut crates = cargo();
+        crates.args(["fetch", "--locked", "--manifest-path", tree]);
+        run(crates)?;
+    }
+    check_trees(&["--offline"], &["advisories"])
+}
+
+fn check_trees(options: &[&str], checks: &[&str]) -> Result<()> {
+    for tree in TREES {
+        println!("{tree}: {}", checks.join(", "));
+        let mut check = cargo();
+        check.args(["deny", "--manifest-path", tree, "--workspace", "--config", "deny.toml"]);
+        check.args(options).args(["check", "--hide-inclusion-graph"]).args(checks);
+        run(check)?;
+    }
+    Ok(())
 }
 
 fn system_tests(environment: &[(&str, &str)]) -> Result<()> {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Pushes: small images and large blobs, on disk and on tmpfs, and what they make durable.
 //!
-//! Every measurement starts a server on an empty store and removes the store afterwards.
+//! Every measurement starts a server on an empty store. Stores of many small files are kept until
+//! all rows are done: ext4 does not use the inode of a removed file again for a minute or more and
+//! steps over each such inode whenever it makes a file, so that removing one server's store would
+//! slow the next one down, up to three times.
 
 use std::path::Path;
 
@@ -65,12 +68,30 @@ pub fn run(context: &Context, recorder: &mut Recorder) -> Result<()> {
                 let server = context.start(peer, &store, false)?;
                 let values = measure(context, &server, what, clients, seed)?;
                 server.stop()?;
-                wipe(&store)?;
+                match what {
+                    Load::Images => put_aside(context, base, &store)?,
+                    Load::Large(_) => wipe(&store)?,
+                }
                 Ok(values)
             });
         }
-        wipe(&base.join(GROUP))?;
+        if Some(base) == context.tmpfs.as_ref() {
+            wipe(&base.join(GROUP))?;
+        }
     }
+    Ok(())
+}
+
+/// Keeps a store until the end, where the run's folder is removed. On tmpfs it is removed at once.
+fn put_aside(context: &Context, base: &Path, store: &Path) -> Result<()> {
+    if Some(base) == context.tmpfs.as_deref() {
+        return wipe(store);
+    }
+    let kept = base.join(format!("{GROUP}-kept"));
+    std::fs::create_dir_all(&kept)?;
+    let number = std::fs::read_dir(&kept)?.count();
+    std::fs::rename(store, kept.join(number.to_string())).context("putting a store aside")?;
+    rustix::fs::sync();
     Ok(())
 }
 

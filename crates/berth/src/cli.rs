@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::registry;
+use crate::{registry, up};
 
 /// Berth, a container image registry: serves images, and checks and cleans up its store
 #[derive(Debug, Parser)]
@@ -24,6 +24,11 @@ enum Command {
     ///
     /// Without a subcommand the registry is served in the foreground until SIGTERM or SIGINT.
     Registry(Registry),
+    /// Run the embedded control plane: a Kubernetes and OpenShift API on this machine
+    ///
+    /// Keeps everything in one directory, serves until SIGTERM or SIGINT, and prints how to reach it.
+    /// The registry and its operator are not run by it yet: `berth registry` serves images.
+    Up(up::Up),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -153,6 +158,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut command, "berth", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Up(arguments) => up::run(&arguments),
         Command::Registry(Registry { command, source }) => match command {
             None => registry::serve::run(&source),
             Some(RegistryCommand::Serve(source)) => registry::serve::run(&source),

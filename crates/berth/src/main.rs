@@ -4,6 +4,7 @@
 mod cli;
 mod dockerregistry;
 mod registry;
+mod up;
 
 use std::path::Path;
 use std::process::ExitCode;

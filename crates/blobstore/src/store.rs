@@ -309,10 +309,12 @@ impl BlobStore {
         })
     }
 
-    /// Syncs everything and empties the journal. No write is taken afterwards.
+    /// Writes out the upload sessions that are in memory alone, syncs everything and empties the
+    /// journal. No write is taken afterwards.
     pub async fn close(&self) {
         let inner = Arc::clone(&self.inner);
         let closed = spawn_blocking(move || {
+            inner.save_sessions();
             if let Some(journal) = inner.engine.journal() {
                 journal.close();
             }

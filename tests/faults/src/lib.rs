@@ -7,6 +7,7 @@
 //!                 ▲                                              │
 //!   tracer ───────┘ strace: counts calls, kills or fails one     ▼
 //!   power: recorded calls ─▶ model of a filesystem ─▶ images ─▶ verify (read everything back)
+//!   power_fs: recorded disk ─▶ cut ─▶ ext4, XFS, btrfs recover ─▶ verify
 //! ```
 //!
 //! Every test is a function here; `src/main.rs` runs them at full size and `tests/sample.rs` runs
@@ -18,6 +19,7 @@ pub mod kill;
 pub mod oracle;
 pub mod points;
 pub mod power;
+pub mod power_fs;
 pub mod random;
 pub mod report;
 pub mod rot;

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use fault_tests::report::Report;
 use fault_tests::world::Mode;
-use fault_tests::{errors, full_disk, kill, power, rot, storm};
+use fault_tests::{errors, full_disk, kill, power, power_fs, rot, storm};
 
 /// Fault tests of Berth
 #[derive(Parser)]
@@ -45,6 +45,8 @@ enum Test {
     Kill(Size),
     /// Power cuts: crash images of recorded calls (T-03)
     Power(Size),
+    /// Power cuts under ext4, XFS and btrfs (T-03)
+    PowerFs(Size),
     /// Errors of every call on the store (T-05)
     Errors(Size),
     /// A full device (T-06)
@@ -90,6 +92,12 @@ impl Size {
         self.finish(&power::run(self.seed, &self.modes(), images, self.jobs)?)
     }
 
+    fn power_fs(&self) -> Result<bool> {
+        let images = self.count.unwrap_or(if self.full { 300 } else { 10 });
+        let kinds = power_fs::mount::KINDS;
+        self.finish(&power_fs::run(self.seed, &kinds, &self.modes(), images, self.jobs)?)
+    }
+
     fn errors(&self) -> Result<bool> {
         self.finish(&errors::run(self.seed, &self.modes(), self.limit(20), self.jobs)?)
     }
@@ -120,6 +128,7 @@ fn main() -> Result<ExitCode> {
     let good = match Arguments::parse().test {
         Test::Kill(size) => size.kill()?,
         Test::Power(size) => size.power()?,
+        Test::PowerFs(size) => size.power_fs()?,
         Test::Errors(size) => size.errors()?,
         Test::FullDisk(size) => size.full_disk()?,
         Test::Rot(size) => size.rot()?,
@@ -127,6 +136,7 @@ fn main() -> Result<ExitCode> {
         Test::All(size) => [
             size.kill()?,
             size.power()?,
+            size.power_fs()?,
             size.errors()?,
             size.full_disk()?,
             size.rot()?,

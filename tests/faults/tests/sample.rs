@@ -6,7 +6,7 @@
 
 use anyhow::Result;
 use fault_tests::world::Mode;
-use fault_tests::{errors, full_disk, kill, power, rot, storm};
+use fault_tests::{errors, full_disk, kill, power, power_fs, rot, storm};
 use testkit::lock::machine;
 
 fn seed() -> u64 {
@@ -23,6 +23,12 @@ fn a_kill_in_any_call_loses_nothing() -> Result<()> {
 fn a_power_cut_at_any_moment_loses_nothing() -> Result<()> {
     let _alone = machine();
     power::run(seed(), &Mode::ALL, 34, 2)?.verdict().map(drop)
+}
+
+#[test]
+fn a_power_cut_under_ext4_loses_nothing() -> Result<()> {
+    let _alone = machine();
+    power_fs::run(seed(), &[power_fs::mount::EXT4], &Mode::ALL, 12, 2)?.verdict().map(drop)
 }
 
 #[test]

@@ -12,6 +12,7 @@
 //!
 //! - **Group commit**: the writer takes whatever waits, so sixteen clients share one sync and a
 //!   lone one is never delayed.
+//!   When nothing else waits, the writer applies as well: a hand-over costs more than it saves.
 //! - **Acknowledged means durable**: the answer comes after the sync of the record and after the
 //!   names appeared in the layout. The layout itself is synced later; until then the record
 //!   restores it ([`replay`]).
@@ -110,6 +111,8 @@ struct Shared {
     observer: Option<Arc<dyn Observer>>,
     queue: Mutex<Queue>,
     queued: Condvar,
+    /// Batches that the apply thread has not finished.
+    unapplied: AtomicU64,
     /// How many records of each segment the layout holds. Locked while one is applied.
     applied: Mutex<[usize; 2]>,
     /// Ended upload sessions of each segment, to be removed when it has been cut: a session's
@@ -144,6 +147,7 @@ impl Journal {
             observer,
             queue: Mutex::new(Queue::default()),
             queued: Condvar::new(),
+            unapplied: AtomicU64::new(0),
             applied: Mutex::new([0, 0]),
             ended_sessions: Mutex::default(),
             free: Mutex::new([true, true]),
@@ -277,7 +281,11 @@ impl Writer {
                 continue;
             }
             match self.write(&batch) {
+                // Waking another thread costs as much as a small change. It pays only when there is
+                // more to be made durable meanwhile.
+                Ok(()) if self.is_alone() => apply_batch(&self.shared, self.active, batch),
                 Ok(()) => {
+                    self.shared.unapplied.fetch_add(1, Ordering::Release);
                     if self.to_apply.send(Work::Apply(self.active, batch)).is_err() {
                         return;
                     }
@@ -296,6 +304,13 @@ impl Writer {
         if self.segments[self.active].has_records() {
             let _ = self.to_apply.send(Work::Cut(self.active));
         }
+    }
+
+    /// Nothing waits to be written, and nothing written waits to be applied: applying on this thread
+    /// keeps the order.
+    fn is_alone(&self) -> bool {
+        self.shared.unapplied.load(Ordering::Acquire) == 0
+            && self.shared.queue.lock().entries.is_empty()
     }
 
     /// Takes the space for both segments and makes their names durable: a record counts for nothing
@@ -405,18 +420,8 @@ fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>
     while let Ok(work) = work.recv() {
         match work {
             Work::Apply(segment, batch) => {
-                for entry in batch {
-                    let mut applied = shared.applied.lock();
-                    let result = shared.apply_record(segment, &entry.ops);
-                    applied[segment] += 1;
-                    drop(applied);
-                    if let Err(error) = &result {
-                        tracing::error!(%error, "a durable change cannot be applied");
-                    }
-                    let outcome = if result.is_ok() { Outcome::Applied } else { Outcome::Unknown };
-                    (entry.effects)(outcome);
-                    let _ = entry.done.send(result.map_err(Into::into));
-                }
+                apply_batch(shared, segment, batch);
+                shared.unapplied.fetch_sub(1, Ordering::Release);
             }
             Work::Cut(segment) => {
                 if to_cut.send(segment).is_err() {
@@ -424,6 +429,21 @@ fn apply_loop(shared: &Shared, work: &Receiver<Work>, to_cut: &SyncSender<usize>
                 }
             }
         }
+    }
+}
+
+fn apply_batch(shared: &Shared, segment: usize, batch: Vec<Entry>) {
+    for entry in batch {
+        let mut applied = shared.applied.lock();
+        let result = shared.apply_record(segment, &entry.ops);
+        applied[segment] += 1;
+        drop(applied);
+        if let Err(error) = &result {
+            tracing::error!(%error, "a durable change cannot be applied");
+        }
+        let outcome = if result.is_ok() { Outcome::Applied } else { Outcome::Unknown };
+        (entry.effects)(outcome);
+        let _ = entry.done.send(result.map_err(Into::into));
     }
 }
 

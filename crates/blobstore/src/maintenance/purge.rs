@@ -50,6 +50,10 @@ impl BlobStore {
     ) -> Result<Purged> {
         let mut purged = Purged::default();
         let Some(limit) = now.checked_sub(age) else { return Ok(purged) };
+        for (directory, since) in self.inner.purge_held(limit.into(), dry_run) {
+            found(&Stale { directory, since: since.into() });
+            purged.sessions += 1;
+        }
         let driver = &self.inner.driver;
         let mut repositories = walk::repositories(driver);
         while let Some((path, _)) = repositories.next().await? {

@@ -12,8 +12,9 @@
 //! is written. The running hash travels with the client (`_state`), so
 //! any process can go on without reading the bytes again.
 //!
-//! In an exclusive store a session without bytes exists only in the client's state and in memory:
-//! there is nothing to lose. In a shared one `startedat` is written at once, so that other replicas
+//! In an exclusive store a session of few bytes exists only in the client's state and in memory,
+//! until it is committed, grows, or the store is closed; a process that is killed meanwhile loses
+//! it, and the client begins anew (docs/decisions/0006). In a shared one `startedat` is written at once, so that other replicas
 //! and other registries find it.
 
 mod commit;
@@ -24,18 +25,20 @@ mod sessions;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use oci::{Algorithm, Midstate, RepositoryName};
 use storage::driver::{Change, Upload as Sink, UploadHint};
+use storage::filesystem::Filesystem;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use self::hashes::Hashes;
-use self::sessions::Idle;
 pub(crate) use self::sessions::Sessions;
+use self::sessions::{Idle, Unsaved};
 use crate::error::{Error, Result};
 use crate::layout;
 use crate::store::{BlobStore, Inner, SMALL};
@@ -211,7 +214,9 @@ impl Upload {
     pub async fn suspend(mut self) -> Result<UploadState> {
         if let Some(sink) = self.sink.take() {
             self.note = sink.suspend().await?;
-        } else if self.small.as_ref().is_some_and(|small| small.len() as u64 > self.stored) {
+        } else if self.small.as_ref().is_some_and(|small| small.len() as u64 > self.stored)
+            && !self.may_stay_in_memory()
+        {
             self.store_small().await?;
         }
         let state = UploadState {
@@ -222,6 +227,15 @@ impl Upload {
         };
         self.put_down();
         Ok(state)
+    }
+
+    /// Whether the session may wait for the next request in memory alone. What is already on disk
+    /// goes on there: only a session without a directory is one that costs none.
+    fn may_stay_in_memory(&self) -> bool {
+        self.store.trust.is_exclusive()
+            && !self.on_disk
+            && self.sink.is_none()
+            && self.small.as_ref().is_some_and(|small| self.store.sessions.may_hold(small.len()))
     }
 
     /// Leaves the session in the table for the next request.
@@ -236,6 +250,7 @@ impl Upload {
             small: self.small.take(),
             on_disk: self.on_disk,
             note: std::mem::take(&mut self.note),
+            since: Instant::now(),
         };
         self.store.sessions.put_down(self.id, idle);
     }
@@ -250,25 +265,14 @@ impl Upload {
             return Ok(());
         };
         let small = self.small.take().unwrap_or_default();
-        let started_at =
-            (!self.on_disk).then(|| layout::upload_started_at(&self.repository, self.id));
-        let text = started_at_text(self.started_at);
-        let key = layout::upload_data(&self.repository, self.id);
-        let stored = self.stored;
+        let session = Stored {
+            started_at: (!self.on_disk).then_some(self.started_at),
+            id: self.id,
+            length: self.stored,
+        };
+        let repository = self.repository.clone();
         let (small, result) = spawn_blocking(move || {
-            let write = || {
-                if let Some(started_at) = started_at {
-                    filesystem.write_unsynced(&started_at, text.as_bytes(), false)?;
-                }
-                let file = if stored == 0 {
-                    filesystem.create_file(&key)?
-                } else {
-                    filesystem.open_write(&key)?
-                };
-                file.write_all_at(&small[stored as usize..], stored)
-                    .map_err(|error| storage::filesystem::classify("write", &key, error))
-            };
-            let result = write();
+            let result = session.append(&filesystem, &repository, &small);
             (small, result)
         })
         .await
@@ -314,7 +318,14 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        if !self.ended {
+        if self.ended {
+            return;
+        }
+        // Bytes, offset and running hash change together, so they are whole wherever the request
+        // was cut off; in memory is all there is of them.
+        if self.offset > 0 && self.may_stay_in_memory() {
+            self.put_down();
+        } else {
             self.store.sessions.forget(self.id);
             self.store.stats.abandoned_uploads.fetch_add(1, Ordering::Relaxed);
         }
@@ -323,6 +334,73 @@ impl Drop for Upload {
 
 fn sink_offset(sink: Option<&dyn Sink>, fallback: u64) -> u64 {
     sink.map_or(fallback, Sink::offset)
+}
+
+/// What the store has of a session.
+struct Stored {
+    id: Uuid,
+    /// When it began, if the store does not know it yet.
+    started_at: Option<OffsetDateTime>,
+    /// Bytes in `data`.
+    length: u64,
+}
+
+impl Stored {
+    /// Brings `data` up to `small`, unsynced. Blocking.
+    fn append(
+        &self,
+        filesystem: &Filesystem,
+        repository: &RepositoryName,
+        small: &[u8],
+    ) -> storage::driver::Result<()> {
+        if let Some(started_at) = self.started_at {
+            let key = layout::upload_started_at(repository, self.id);
+            let text = started_at_text(started_at);
+            filesystem.write_unsynced(&key, text.as_bytes(), false)?;
+        }
+        let key = layout::upload_data(repository, self.id);
+        let file = if self.length == 0 {
+            filesystem.create_file(&key)?
+        } else {
+            filesystem.open_write(&key)?
+        };
+        file.write_all_at(&small[self.length as usize..], self.length)
+            .map_err(|error| storage::filesystem::classify("write", &key, error))
+    }
+}
+
+impl Inner {
+    /// Writes out the sessions that memory alone holds: this process will not serve them again.
+    /// Blocking.
+    pub(crate) fn save_sessions(&self) {
+        let Some(filesystem) = &self.filesystem else { return };
+        for Unsaved { id, idle } in self.sessions.take_held(None) {
+            let Some(small) = &idle.small else { continue };
+            let session = Stored {
+                id,
+                started_at: (!idle.on_disk).then_some(idle.started_at),
+                length: idle.stored,
+            };
+            if let Err(error) = session.append(filesystem, &idle.repository, small) {
+                tracing::warn!(%error, %id, "an upload session could not be kept");
+            }
+        }
+    }
+
+    /// The sessions in memory alone that began before `limit`: their directories, which do not
+    /// exist, and when they began. They are gone then, unless it is a dry run.
+    pub(crate) fn purge_held(
+        &self,
+        limit: OffsetDateTime,
+        dry_run: bool,
+    ) -> Vec<(storage::driver::Key, OffsetDateTime)> {
+        let directory = |(name, id, since)| (layout::upload(&name, id), since);
+        if dry_run {
+            return self.sessions.list_held(limit).into_iter().map(directory).collect();
+        }
+        let gone = self.sessions.take_held(Some(limit)).into_iter();
+        gone.map(|held| directory((held.idle.repository, held.id, held.idle.started_at))).collect()
+    }
 }
 
 /// `startedat` as distribution writes it: RFC 3339, UTC, whole seconds.

@@ -49,6 +49,7 @@ async fn a_session_goes_on_in_the_same_process_and_in_another() {
                 let mut state = upload.suspend().await.unwrap();
                 for chunk in bytes.chunks(size / 3 + 1) {
                     if restart {
+                        store.close().await;
                         drop(store);
                         store = open(root.path(), mode).await;
                     }
@@ -119,6 +120,59 @@ async fn sha512_is_native_and_has_a_sha256_alias() {
             let rereads = u64::from(!known && size > blobstore::SMALL);
             assert_eq!(store.usage().upload_rereads, rereads);
         }
+    }
+}
+
+/// In an exclusive store the bytes of a small session wait in memory: no file is made for them, a
+/// kill loses them, and the client is told that the session is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_bytes_wait_in_memory_and_a_kill_loses_them() {
+    let root = tempfile::tempdir().unwrap();
+    let repository = name("ns/app");
+    let bytes = noise(1000, 3);
+    let begin = async |store: &blobstore::BlobStore| {
+        let mut upload = store.start_upload(&repository, Algorithm::Sha256).await.unwrap();
+        upload.write(bytes.slice(..600)).await.unwrap();
+        upload.suspend().await.unwrap()
+    };
+    let store = open(root.path(), Mode::Exclusive).await;
+    let state = begin(&store).await;
+    assert!(!root.path().join("docker").exists());
+    drop(store);
+    let store = open(root.path(), Mode::Exclusive).await;
+    assert!(matches!(store.resume_upload(&repository, &state).await, Err(Error::UploadUnknown)));
+
+    // A request that is cut off leaves what had come.
+    let state = begin(&store).await;
+    let mut upload = store.resume_upload(&repository, &state).await.unwrap();
+    upload.write(bytes.slice(600..800)).await.unwrap();
+    drop(upload);
+    let state = store.upload_status(&repository, state.id, Some(&state)).await.unwrap();
+    assert_eq!(state.offset, 800);
+    let mut upload = store.resume_upload(&repository, &state).await.unwrap();
+    upload.write(bytes.slice(800..)).await.unwrap();
+    upload.commit(&sha256(&bytes)).await.unwrap();
+    assert_eq!(read_blob(&store, &repository, &sha256(&bytes)).await.unwrap(), bytes);
+}
+
+/// Memory for such sessions has an end; the others lie in the store, and all can be finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_find_no_room_in_memory_are_stored() {
+    let root = tempfile::tempdir().unwrap();
+    let repository = name("ns/app");
+    let store = open(root.path(), Mode::Exclusive).await;
+    let mut states = Vec::new();
+    for seed in 0..200 {
+        let mut upload = store.start_upload(&repository, Algorithm::Sha256).await.unwrap();
+        upload.write(noise(60_000, seed)).await.unwrap();
+        states.push(upload.suspend().await.unwrap());
+    }
+    let uploads = root.path().join("docker/registry/v2/repositories/ns/app/_uploads");
+    let stored = std::fs::read_dir(uploads).unwrap().count();
+    assert!((50..100).contains(&stored), "{stored} of 200 are stored");
+    for (seed, state) in states.iter().enumerate() {
+        let upload = store.resume_upload(&repository, state).await.unwrap();
+        upload.commit(&sha256(&noise(60_000, seed as u64))).await.unwrap();
     }
 }
 

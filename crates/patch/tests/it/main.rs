@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of the four kinds of patch: suites and recorded answers of others in `tests/vectors` (README there), rules of our
+//! own, and properties.
+
+mod apply;
+mod fixture;
+mod json;
+mod merge;
+mod properties;
+mod recorded;
+mod strategic;

@@ -147,9 +147,9 @@ fn is_zero(seconds: &u32) -> bool {
 /// The object itself. It is also the error type of everything that answers requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    kind: String,
+    kind: Kind,
     #[serde(rename = "apiVersion")]
-    api_version: String,
+    api_version: Version,
     metadata: ListMeta,
     /// `Success` or `Failure`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -167,11 +167,24 @@ pub struct Status {
     pub code: u16,
 }
 
+/// The only kind there is. Without size, like the version: a `Status` is every handler's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Kind {
+    Status,
+}
+
+/// The only version there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Version {
+    #[serde(rename = "v1")]
+    V1,
+}
+
 /// `{}` in most answers; an expired list's says where it could go on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct ListMeta {
-    #[serde(rename = "continue", default, skip_serializing_if = "String::is_empty")]
-    continue_token: String,
+    #[serde(rename = "continue", default, skip_serializing_if = "Option::is_none")]
+    continue_token: Option<Box<str>>,
 }
 
 /// The text of a conflict on a stale resource version.
@@ -181,8 +194,8 @@ pub const MODIFIED: &str =
 impl Status {
     fn blank(status: &str, code: u16) -> Self {
         Self {
-            kind: "Status".to_owned(),
-            api_version: "v1".to_owned(),
+            kind: Kind::Status,
+            api_version: Version::V1,
             metadata: ListMeta::default(),
             status: status.to_owned(),
             message: String::new(),
@@ -194,7 +207,7 @@ impl Status {
 
     /// Says in `metadata.continue` where an expired list could go on.
     pub fn set_continue(&mut self, token: &str) {
-        token.clone_into(&mut self.metadata.continue_token);
+        self.metadata.continue_token = Some(token.into());
     }
 
     /// A failure of that reason with the code that goes with it.

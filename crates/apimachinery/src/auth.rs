@@ -90,7 +90,10 @@ fn of_resource<'a>(user: &'a UserInfo, verb: &'a str, at: &'a ResourcePath) -> A
 ///
 /// # Errors
 /// 403 with who, what and which role would grant it; the authorizer's own troubles.
-pub async fn permit(authorizer: &dyn Authorizer, attributes: &Attributes<'_>) -> Result<Decision, Status> {
+pub async fn permit(
+    authorizer: &dyn Authorizer,
+    attributes: &Attributes<'_>,
+) -> Result<Decision, Status> {
     let decision = authorizer.authorize(attributes).await?;
     if decision.allowed {
         return Ok(decision);
@@ -106,15 +109,24 @@ pub fn refusal(attributes: &Attributes<'_>, reason: &str, hint: Option<&str>) ->
         cause.push_str(": ");
         cause.push_str(hint);
     }
-    Status::forbidden(&GroupResource::new(attributes.api_group, attributes.resource), attributes.name, cause)
+    Status::forbidden(
+        &GroupResource::new(attributes.api_group, attributes.resource),
+        attributes.name,
+        cause,
+    )
 }
 
 /// Becomes the user that `Impersonate-*` headers name, if the one who asks may.
 ///
 /// # Errors
 /// 403 when it may not, 400 for headers that make no sense, the authorizer's own troubles.
-pub async fn impersonate(authorizer: &dyn Authorizer, user: UserInfo, headers: &HeaderMap) -> Result<UserInfo, Status> {
-    let wanted = authn::headers::impersonation(headers).map_err(|e| Status::bad_request(e.to_string()))?;
+pub async fn impersonate(
+    authorizer: &dyn Authorizer,
+    user: UserInfo,
+    headers: &HeaderMap,
+) -> Result<UserInfo, Status> {
+    let wanted =
+        authn::headers::impersonation(headers).map_err(|e| Status::bad_request(e.to_string()))?;
     let Some(wanted) = wanted else { return Ok(user) };
     for check in &wanted.checks {
         permit(authorizer, &check.attributes(&user)).await?;

@@ -26,7 +26,9 @@ pub fn empty() -> Body {
 }
 
 /// A body that comes piece by piece.
-pub fn stream(pieces: impl futures_core::Stream<Item = Result<Bytes, BoxError>> + Send + 'static) -> Body {
+pub fn stream(
+    pieces: impl futures_core::Stream<Item = Result<Bytes, BoxError>> + Send + 'static,
+) -> Body {
     use futures_util::StreamExt as _;
     StreamBody::new(pieces.map(|piece| piece.map(http_body::Frame::data))).boxed_unsync()
 }

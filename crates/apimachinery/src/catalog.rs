@@ -53,7 +53,10 @@ impl Group {
     }
 
     /// The resources served in a version, with its index in each.
-    pub fn in_version<'a>(&'a self, version: &'a str) -> impl Iterator<Item = (&'a Arc<Resource>, usize)> {
+    pub fn in_version<'a>(
+        &'a self,
+        version: &'a str,
+    ) -> impl Iterator<Item = (&'a Arc<Resource>, usize)> {
         self.resources.iter().filter_map(move |resource| {
             resource.versions.iter().position(|v| v.name == version).map(|at| (resource, at))
         })
@@ -96,8 +99,15 @@ impl Catalog {
                 group.resources.push(resource);
             }
             None => {
-                let at = self.groups.iter().position(|group| group.place > place).unwrap_or(self.groups.len());
-                self.groups.insert(at, Group { name: resource.group.clone(), place, resources: vec![resource] });
+                let at = self
+                    .groups
+                    .iter()
+                    .position(|group| group.place > place)
+                    .unwrap_or(self.groups.len());
+                self.groups.insert(
+                    at,
+                    Group { name: resource.group.clone(), place, resources: vec![resource] },
+                );
             }
         }
         self.reindex();

@@ -12,7 +12,8 @@ use crate::context::Call;
 use crate::request::FieldValidation;
 
 /// What bodies of objects may be written in.
-const ACCEPTED: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const ACCEPTED: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 /// Most unknown or duplicate fields that are named.
 const MAX_STRICT_ERRORS: usize = 10;
 
@@ -62,17 +63,19 @@ pub fn json(bytes: &[u8]) -> Result<Decoded, Status> {
 pub fn yaml(bytes: &[u8]) -> Result<Decoded, Status> {
     let text = std::str::from_utf8(bytes).map_err(|e| Status::bad_request(format!("yaml: {e}")))?;
     // JSON is YAML, and the usual body of an apply; its own parser is faster and says more.
-    if text.trim_start().starts_with('{') {
-        if let Ok(decoded) = json(bytes) {
-            return Ok(decoded);
-        }
+    if text.trim_start().starts_with('{')
+        && let Ok(decoded) = json(bytes)
+    {
+        return Ok(decoded);
     }
-    let value = serde_saphyr::from_str(text).map_err(|e| Status::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
+    let value = serde_saphyr::from_str(text)
+        .map_err(|e| Status::bad_request(format!("error converting YAML to JSON: yaml: {e}")))?;
     Ok(Decoded { value, duplicates: Vec::new() })
 }
 
 fn protobuf(bytes: &[u8]) -> Result<Decoded, Status> {
-    let (gvk, mut value) = api::protobuf::decode(bytes).map_err(|e| Status::bad_request(e.to_string()))?;
+    let (gvk, mut value) =
+        api::protobuf::decode(bytes).map_err(|e| Status::bad_request(e.to_string()))?;
     if meta::kind(&value).is_empty() {
         meta::set_gvk(&mut value, &gvk);
     }
@@ -91,7 +94,8 @@ pub fn to_yaml(value: &Value) -> String {
 /// 406 for kinds without a protobuf form.
 pub fn to_protobuf(value: &Value) -> Result<Vec<u8>, Status> {
     let gvk = meta::gvk(value).map_err(Status::internal)?;
-    api::protobuf::encode(&gvk, value).map_err(|_| Status::not_acceptable(&["application/json", "application/yaml"]))
+    api::protobuf::encode(&gvk, value)
+        .map_err(|_| Status::not_acceptable(&["application/json", "application/yaml"]))
 }
 
 /// Brings a decoded body into the shape of the kind: right `apiVersion` and `kind`, right types, unknown fields gone,
@@ -99,7 +103,12 @@ pub fn to_protobuf(value: &Value) -> Result<Vec<u8>, Status> {
 ///
 /// # Errors
 /// 400.
-pub fn shape(call: &Call, decoded: Decoded, kind: &GroupVersionKind, schema: &Schema) -> Result<Value, Status> {
+pub fn shape(
+    call: &Call,
+    decoded: Decoded,
+    kind: &GroupVersionKind,
+    schema: &Schema,
+) -> Result<Value, Status> {
     let Decoded { mut value, duplicates } = decoded;
     if !value.is_object() {
         return Err(Status::bad_request(format!(
@@ -107,7 +116,8 @@ pub fn shape(call: &Call, decoded: Decoded, kind: &GroupVersionKind, schema: &Sc
             json_kind(&value)
         )));
     }
-    let (found_version, found_kind) = (meta::api_version(&value).to_owned(), meta::kind(&value).to_owned());
+    let (found_version, found_kind) =
+        (meta::api_version(&value).to_owned(), meta::kind(&value).to_owned());
     if found_kind.is_empty() || found_version.is_empty() {
         // What is missing is what the path says, as upstream's decoder fills it in.
         let gvk = GroupVersionKind {
@@ -118,9 +128,11 @@ pub fn shape(call: &Call, decoded: Decoded, kind: &GroupVersionKind, schema: &Sc
     }
     if meta::kind(&value) != kind.kind {
         let found = meta::gvk(&value).map_err(|e| Status::bad_request(e.to_string()))?;
-        return Err(Status::not_decodable(&found, &kind.kind, format!(
-            "no kind {:?} is registered for version {:?}", found.kind, found.api_version()
-        )));
+        return Err(Status::not_decodable(
+            &found,
+            &kind.kind,
+            format!("no kind {:?} is registered for version {:?}", found.kind, found.api_version()),
+        ));
     }
     if meta::api_version(&value) != kind.api_version() {
         return Err(Status::bad_request(format!(
@@ -129,7 +141,8 @@ pub fn shape(call: &Call, decoded: Decoded, kind: &GroupVersionKind, schema: &Sc
             kind.api_version()
         )));
     }
-    schema::check_types(schema.view(), &value).map_err(|e| Status::not_decodable(kind, &kind.kind, e))?;
+    schema::check_types(schema.view(), &value)
+        .map_err(|e| Status::not_decodable(kind, &kind.kind, e))?;
     strict(call, &mut value, duplicates, kind, schema)?;
     api::builtin::normalise(schema, &mut value);
     Ok(value)

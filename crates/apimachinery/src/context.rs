@@ -86,8 +86,13 @@ impl Call {
         if !self.query.field_manager.is_empty() {
             return self.query.field_manager.clone();
         }
-        let agent = self.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("unknown");
-        let mut name: String = agent.split('/').next().unwrap_or_default().chars().take(128).collect();
+        let agent = self
+            .headers
+            .get(http::header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok())
+            .unwrap_or("unknown");
+        let mut name: String =
+            agent.split('/').next().unwrap_or_default().chars().take(128).collect();
         if name.is_empty() {
             name = "unknown".to_owned();
         }

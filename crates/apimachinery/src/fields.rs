@@ -53,7 +53,8 @@ fn with_request<T>(call: &Call, writer: &Writer, then: impl FnOnce(&Request<'_>)
         Part::Main | Part::Subresource(_) => &NOTHING,
     };
     let api_version = call.api_version();
-    let served: Vec<String> = (0..call.resource.versions.len()).map(|at| call.resource.api_version(at)).collect();
+    let served: Vec<String> =
+        (0..call.resource.versions.len()).map(|at| call.resource.api_version(at)).collect();
     let served: Vec<&str> = served.iter().map(String::as_str).collect();
     let now = call.now.to_string();
     then(&Request {
@@ -81,7 +82,10 @@ pub fn record(call: &Call, writer: &Writer, old: Option<&Value>, new: &mut Value
 /// # Errors
 /// 409 with the managers that own what it would change; 400 and 500 for what cannot be read.
 pub fn apply(call: &Call, writer: &Writer, live: Option<&Value>, applied: &Value) -> Result<Value, Status> {
-    with_request(call, writer, |request| apply_to(request, live, applied, writer.force)).map_err(|error| refused(&error))
+    let result = with_request(call, writer, |request| apply_to(request, live, applied, writer.force));
+    let mut object = result.map_err(|error| refused(&error))?;
+    api::builtin::normalise(&call.version().schema, &mut object);
+    Ok(object)
 }
 
 fn refused(error: &ApplyError) -> Status {

@@ -114,11 +114,16 @@ impl Local {
     ///
     /// # Errors
     /// The Status that the server answered.
-    pub async fn watch(&self, target: &str) -> Result<impl Stream<Item = Event> + Send + Unpin + use<>, Status> {
+    pub async fn watch(
+        &self,
+        target: &str,
+    ) -> Result<impl Stream<Item = Event> + Send + Unpin + use<>, Status> {
         let response = self.answer(Method::GET, target, None, "").await?;
         let body = http_body_util::BodyStream::new(response.into_body());
         let lines = Lines { body, buffer: Vec::new(), scanned: 0 };
-        Ok(Box::pin(futures_util::stream::unfold(lines, |mut lines| async move { Some((lines.next().await?, lines)) })))
+        Ok(Box::pin(futures_util::stream::unfold(lines, |mut lines| async move {
+            Some((lines.next().await?, lines))
+        })))
     }
 
     async fn answer(
@@ -139,8 +144,10 @@ impl Local {
         if response.status().is_success() {
             return Ok(response);
         }
-        let bytes = body::collect(response.into_body(), ANSWER_LIMIT).await.map_err(Status::internal)?;
-        Err(serde_json::from_slice(&bytes).unwrap_or_else(|_| Status::internal(String::from_utf8_lossy(&bytes))))
+        let bytes =
+            body::collect(response.into_body(), ANSWER_LIMIT).await.map_err(Status::internal)?;
+        Err(serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Status::internal(String::from_utf8_lossy(&bytes))))
     }
 
     async fn send(
@@ -151,7 +158,8 @@ impl Local {
         content_type: &str,
     ) -> Result<Value, Status> {
         let response = self.answer(method, target, body, content_type).await?;
-        let bytes = body::collect(response.into_body(), ANSWER_LIMIT).await.map_err(Status::internal)?;
+        let bytes =
+            body::collect(response.into_body(), ANSWER_LIMIT).await.map_err(Status::internal)?;
         serde_json::from_slice(&bytes).map_err(Status::internal)
     }
 }
@@ -166,7 +174,8 @@ struct Lines {
 impl Lines {
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(at) = self.buffer.iter().skip(self.scanned).position(|byte| *byte == b'\n') {
+            if let Some(at) = self.buffer.iter().skip(self.scanned).position(|byte| *byte == b'\n')
+            {
                 let line: Vec<u8> = self.buffer.drain(..=self.scanned + at).collect();
                 self.scanned = 0;
                 let mut event: Value = serde_json::from_slice(&line).ok()?;

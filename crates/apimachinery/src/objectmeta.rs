@@ -21,7 +21,9 @@ const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion
 pub fn for_create(call: &Call, _strategy: &dyn Strategy, object: &mut Value) -> Result<(), Status> {
     same_namespace(call, object)?;
     if !meta::resource_version(object).is_empty() {
-        return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
+        return Err(Status::bad_request(
+            "resourceVersion should not be set on objects to be created",
+        ));
     }
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"] {
         meta::remove(object, field);
@@ -54,19 +56,29 @@ pub fn same_namespace(call: &Call, object: &mut Value) -> Result<(), Status> {
 /// A body whose name is not the path's.
 #[must_use]
 pub fn wrong_name(body: &str, path: &str) -> Status {
-    Status::bad_request(format!("the name of the object ({body}) does not match the name on the URL ({path})"))
+    Status::bad_request(format!(
+        "the name of the object ({body}) does not match the name on the URL ({path})"
+    ))
 }
 
 /// A precondition on the uid that does not hold.
 #[must_use]
 pub fn wrong_uid(resource: &GroupResource, name: &str, wanted: &str, found: &str) -> Status {
-    let cause = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
+    let cause =
+        format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
     Status::conflict(resource, name, cause)
 }
 
 /// Puts back what no update changes.
 pub fn for_update(call: &Call, old: &Value, new: &mut Value) {
-    for field in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "selfLink",
+        "generation",
+    ] {
         match meta::metadata(old).and_then(|metadata| metadata.get(field)) {
             Some(value) => meta::set(new, field, value.clone()),
             None => {
@@ -88,7 +100,11 @@ pub fn validate(call: &Call, strategy: &dyn Strategy, object: &Value) -> ErrorLi
     let generate = meta::generate_name(object);
     if !generate.is_empty() {
         let masked = names::mask_trailing_dash(generate);
-        errors.invalid_each(&root.child("generateName"), generate, check_name(strategy.name_rule(), &masked));
+        errors.invalid_each(
+            &root.child("generateName"),
+            generate,
+            check_name(strategy.name_rule(), &masked),
+        );
     }
     let name = meta::name(object);
     if name.is_empty() {
@@ -108,7 +124,12 @@ pub fn validate(call: &Call, strategy: &dyn Strategy, object: &Value) -> ErrorLi
 
 /// What is wrong with a change of the metadata.
 #[must_use]
-pub fn validate_update(call: &Call, strategy: &dyn Strategy, new: &Value, old: &Value) -> ErrorList {
+pub fn validate_update(
+    call: &Call,
+    strategy: &dyn Strategy,
+    new: &Value,
+    old: &Value,
+) -> ErrorList {
     let mut errors = ErrorList::new();
     let root = Path::new("metadata");
     for field in ["name", "namespace"] {
@@ -121,7 +142,10 @@ pub fn validate_update(call: &Call, strategy: &dyn Strategy, new: &Value, old: &
         for finalizer in meta::finalizers(new) {
             if !meta::has_finalizer(old, finalizer) {
                 let detail = "no new finalizers can be added if the object is being deleted, found new finalizers";
-                errors.push(Error::forbidden(&root.child("finalizers"), format!("{detail} []string{{{finalizer:?}}}")));
+                errors.push(Error::forbidden(
+                    &root.child("finalizers"),
+                    format!("{detail} []string{{{finalizer:?}}}"),
+                ));
             }
         }
     }
@@ -175,10 +199,18 @@ fn owners(object: &Value, root: &Path, errors: &mut ErrorList) {
     let mut controllers = Vec::new();
     for (at, owner) in meta::owner_references(object).enumerate() {
         let path = path.index(at);
-        for (field, value) in [("apiVersion", owner.api_version), ("kind", owner.kind), ("name", owner.name), ("uid", owner.uid)]
-        {
+        for (field, value) in [
+            ("apiVersion", owner.api_version),
+            ("kind", owner.kind),
+            ("name", owner.name),
+            ("uid", owner.uid),
+        ] {
             if value.is_empty() {
-                let detail = if field == "apiVersion" { "version must not be empty" } else { "must not be empty" };
+                let detail = if field == "apiVersion" {
+                    "version must not be empty"
+                } else {
+                    "must not be empty"
+                };
                 errors.push(Error::invalid(&path.child(field), value, detail));
             }
         }

@@ -69,9 +69,11 @@ pub struct List {
 pub fn render(call: &Call, answer: Answer) -> Result<Response, Status> {
     let mut response = match answer {
         Answer::Raw(response) => response,
-        Answer::Status(status) => {
-            encoded(StatusCode::from_u16(status.code).unwrap_or(StatusCode::OK), &status.to_value(), call.wanted.encoding)?
-        }
+        Answer::Status(status) => encoded(
+            StatusCode::from_u16(status.code).unwrap_or(StatusCode::OK),
+            &status.to_value(),
+            call.wanted.encoding,
+        )?,
         Answer::Entry(code, entry) => match (call.wanted.form, call.wanted.encoding) {
             (As::Object, Encoding::Json) if call.version == call.resource.storage_version => {
                 bytes(code, Encoding::Json, entry.json.clone())
@@ -80,13 +82,15 @@ pub fn render(call: &Call, answer: Answer) -> Result<Response, Status> {
         },
         Answer::Object(code, object) => render_object(call, code, object)?,
         Answer::List(list) => match (call.wanted.form, call.wanted.encoding) {
-            (As::Object, Encoding::Json) => bytes(StatusCode::OK, Encoding::Json, list_bytes(call, &list)),
+            (As::Object, Encoding::Json) => {
+                bytes(StatusCode::OK, Encoding::Json, list_bytes(call, &list))
+            }
             _ => {
-                let objects = list.entries.iter().map(|entry| in_version(call, entry)).collect();
-                render_list(call, &list.meta, objects)?
+                let objects: Vec<Value> = list.entries.iter().map(|entry| in_version(call, entry)).collect();
+                render_list(call, &list.meta, &objects)?
             }
         },
-        Answer::Objects(meta, objects) => render_list(call, &meta, objects)?,
+        Answer::Objects(meta, objects) => render_list(call, &meta, &objects)?,
     };
     for warning in call.warnings() {
         if let Ok(value) = HeaderValue::from_str(&warning_header(&warning)) {
@@ -184,12 +188,15 @@ fn render_object(call: &Call, code: StatusCode, object: Value) -> Result<Respons
     encoded(code, &formed(call, object), call.wanted.encoding)
 }
 
-fn render_list(call: &Call, meta: &ListMeta, objects: Vec<Value>) -> Result<Response, Status> {
+fn render_list(call: &Call, meta: &ListMeta, objects: &[Value]) -> Result<Response, Status> {
     let meta = meta.to_value();
     let value = match call.wanted.form {
-        As::Table(version) => table_of(call, version, &meta, &objects),
+        As::Table(version) => table_of(call, version, &meta, objects),
         As::PartialMetadata(version) => {
-            let items: Vec<Value> = objects.iter().map(|object| table::partial(object, version.api_version())).collect();
+            let items: Vec<Value> = objects
+                .iter()
+                .map(|object| table::partial(object, version.api_version()))
+                .collect();
             json!({"kind": "PartialObjectMetadataList", "apiVersion": version.api_version(), "metadata": meta, "items": items})
         }
         As::Object => {
@@ -203,8 +210,12 @@ fn render_list(call: &Call, meta: &ListMeta, objects: Vec<Value>) -> Result<Resp
 fn list_bytes(call: &Call, list: &List) -> Bytes {
     let size: usize = list.entries.iter().map(|entry| entry.json.len() + 1).sum();
     let mut out = Vec::with_capacity(size + 256);
-    let (version, kind) = (Value::from(call.api_version()), Value::from(call.resource.list_kind.as_str()));
-    let head = format!("{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{},\"items\":[", list.meta.to_value());
+    let (version, kind) =
+        (Value::from(call.api_version()), Value::from(call.resource.list_kind.as_str()));
+    let head = format!(
+        "{{\"kind\":{kind},\"apiVersion\":{version},\"metadata\":{},\"items\":[",
+        list.meta.to_value()
+    );
     out.extend_from_slice(head.as_bytes());
     for (at, entry) in list.entries.iter().enumerate() {
         if at > 0 {
@@ -225,8 +236,12 @@ fn list_bytes(call: &Call, list: &List) -> Bytes {
 pub fn bytes(code: StatusCode, encoding: Encoding, bytes: Bytes) -> Response {
     let mut response = Response::new(body::full(bytes));
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(encoding.media_type()));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(encoding.media_type()));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }
 

@@ -414,12 +414,22 @@ pub trait Virtual: Send + Sync + 'static {
 #[async_trait]
 pub trait Admission: Send + Sync + 'static {
     /// May change the object, or refuse.
-    async fn mutate(&self, _call: &Call, _object: &mut Value, _old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        _call: &Call,
+        _object: &mut Value,
+        _old: Option<&Value>,
+    ) -> Result<(), Status> {
         Ok(())
     }
 
     /// May refuse; `object` is none for deletes.
-    async fn validate(&self, _call: &Call, _object: Option<&Value>, _old: Option<&Value>) -> Result<(), Status> {
+    async fn validate(
+        &self,
+        _call: &Call,
+        _object: Option<&Value>,
+        _old: Option<&Value>,
+    ) -> Result<(), Status> {
         Ok(())
     }
 }

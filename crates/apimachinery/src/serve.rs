@@ -82,7 +82,13 @@ async fn connection(
     watcher: hyper_util::server::graceful::Watcher,
 ) {
     let Some(tls) = tls else {
-        return http(TokioIo::new(stream), Connection { peer, certificates: None }, server, watcher).await;
+        return http(
+            TokioIo::new(stream),
+            Connection { peer, certificates: None },
+            server,
+            watcher,
+        )
+        .await;
     };
     let handshake = TlsAcceptor::from(tls()).accept(stream);
     let stream = match tokio::time::timeout(HANDSHAKE, handshake).await {
@@ -90,11 +96,10 @@ async fn connection(
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => return tracing::debug!(%peer, "TLS handshake took too long"),
     };
-    let certificates = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .map(|chain| PeerCertificates(Arc::new(chain.iter().map(|one| one.to_vec()).collect())));
+    let certificates =
+        stream.get_ref().1.peer_certificates().map(|chain| {
+            PeerCertificates(Arc::new(chain.iter().map(|one| one.to_vec()).collect()))
+        });
     http(TokioIo::new(stream), Connection { peer, certificates }, server, watcher).await;
 }
 

@@ -26,7 +26,9 @@ use crate::context::Call;
 use crate::reply::{self, Answer};
 use crate::request::accept::negotiate;
 use crate::request::{Query, RequestInfo, Verb};
-use crate::resource::{Admission, ResourceParts, Source, Subresource, SubresourceKind, Verbs, Virtual};
+use crate::resource::{
+    Admission, ResourceParts, Source, Subresource, SubresourceKind, Verbs, Virtual,
+};
 use crate::verb::{delete, patch, read, scale, watch, write};
 
 /// Sizes that requests may have.
@@ -49,7 +51,12 @@ impl Default for Limits {
 #[async_trait]
 pub trait Paths: Send + Sync + 'static {
     /// Answers, or gives the request back.
-    async fn answer(&self, user: &UserInfo, info: &RequestInfo, request: Request) -> Result<Response, Box<Request>>;
+    async fn answer(
+        &self,
+        user: &UserInfo,
+        info: &RequestInfo,
+        request: Request,
+    ) -> Result<Response, Box<Request>>;
 
     /// Whether anybody may ask for the path, whoever they are (login pages, health).
     fn is_public(&self, path: &str) -> bool;
@@ -70,7 +77,11 @@ pub struct Server {
 impl Server {
     /// A server of these resources.
     #[must_use]
-    pub fn new(catalog: Catalog, authenticator: Arc<dyn Authenticator>, authorizer: Arc<dyn Authorizer>) -> Self {
+    pub fn new(
+        catalog: Catalog,
+        authenticator: Arc<dyn Authenticator>,
+        authorizer: Arc<dyn Authorizer>,
+    ) -> Self {
         Self {
             catalog: RwLock::new(Arc::new(catalog)),
             authenticator,
@@ -134,7 +145,10 @@ impl Server {
     async fn serve(&self, request: Request) -> Result<Response, Status> {
         let target = request.uri().path_and_query().map_or("", http::uri::PathAndQuery::as_str);
         if target.len() > self.limits.target {
-            return Err(Status::bad_request(format!("the request's target is longer than {} bytes", self.limits.target)));
+            return Err(Status::bad_request(format!(
+                "the request's target is longer than {} bytes",
+                self.limits.target
+            )));
         }
         let path = percent_decode_str(request.uri().path())
             .decode_utf8()
@@ -142,7 +156,8 @@ impl Server {
             .into_owned();
         let raw_query = request.uri().query().unwrap_or_default().to_owned();
         let info = RequestInfo::parse(request.method(), &path, &raw_query);
-        let public = info.resource().is_none() && self.paths.iter().any(|paths| paths.is_public(&path));
+        let public =
+            info.resource().is_none() && self.paths.iter().any(|paths| paths.is_public(&path));
         let (parts, body) = request.into_parts();
         let user = match self.who(&parts).await {
             Ok(user) => user,
@@ -151,17 +166,24 @@ impl Server {
             Err(status) => return Err(status),
         };
         if !public {
-            auth::permit(&*self.authorizer, &auth::attributes(&user, &info)).await.map_err(|status| {
-                // Anonymous requests that may not go on are asked to say who they are.
-                if user.name == authn::groups::ANONYMOUS && status.code == 403 && parts.headers.get(header::AUTHORIZATION).is_some() {
-                    Status::unauthorized()
-                } else {
-                    status
-                }
-            })?;
+            auth::permit(&*self.authorizer, &auth::attributes(&user, &info)).await.map_err(
+                |status| {
+                    // Anonymous requests that may not go on are asked to say who they are.
+                    if user.name == authn::groups::ANONYMOUS
+                        && status.code == 403
+                        && parts.headers.get(header::AUTHORIZATION).is_some()
+                    {
+                        Status::unauthorized()
+                    } else {
+                        status
+                    }
+                },
+            )?;
         }
         match info.resource() {
-            Some(at) if !at.resource.is_empty() => self.resource(user, info, parts, body, raw_query).await,
+            Some(at) if !at.resource.is_empty() => {
+                self.resource(user, info, parts, body, raw_query).await
+            }
             _ => self.path(&user, &info, Request::from_parts(parts, body)).await,
         }
     }
@@ -169,15 +191,25 @@ impl Server {
     async fn who(&self, parts: &http::request::Parts) -> Result<UserInfo, Status> {
         let user = match parts.extensions.get::<Vouched>() {
             Some(Vouched(user)) => user.clone(),
-            None => self.authenticator.authenticate(parts).await?.unwrap_or_else(authn::groups::anonymous),
+            None => self
+                .authenticator
+                .authenticate(parts)
+                .await?
+                .unwrap_or_else(authn::groups::anonymous),
         };
         auth::impersonate(&*self.authorizer, user, &parts.headers).await
     }
 
-    async fn path(&self, user: &UserInfo, info: &RequestInfo, request: Request) -> Result<Response, Status> {
+    async fn path(
+        &self,
+        user: &UserInfo,
+        info: &RequestInfo,
+        request: Request,
+    ) -> Result<Response, Status> {
         let catalog = self.catalog();
         if matches!(*request.method(), Method::GET | Method::HEAD) {
-            if let Some(answer) = crate::discovery::answer(&catalog, &info.path, request.headers()) {
+            if let Some(answer) = crate::discovery::answer(&catalog, &info.path, request.headers())
+            {
                 return answer;
             }
             if let Some(answer) = self.documents.answer(&catalog, &info.path, request.headers()) {
@@ -203,8 +235,10 @@ impl Server {
         raw_query: String,
     ) -> Result<Response, Status> {
         let at = info.resource().cloned().unwrap_or_default();
-        let (resource, version) =
-            self.catalog().find(&at.group, &at.version, &at.resource).ok_or_else(Status::no_such_path)?;
+        let (resource, version) = self
+            .catalog()
+            .find(&at.group, &at.version, &at.resource)
+            .ok_or_else(Status::no_such_path)?;
         if !resource.namespaced && !at.namespace.is_empty() && at.resource != "namespaces" {
             return Err(Status::no_such_path());
         }
@@ -216,9 +250,14 @@ impl Server {
             .filter_map(|value| value.to_str().ok())
             .collect::<Vec<_>>()
             .join(",");
-        let protobuf = resource.versions.get(version).is_some_and(|v| v.protobuf) && info.verb != Verb::Watch;
+        let protobuf =
+            resource.versions.get(version).is_some_and(|v| v.protobuf) && info.verb != Verb::Watch;
         let wanted = negotiate(&accept, protobuf).ok_or_else(|| {
-            Status::not_acceptable(&["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"])
+            Status::not_acceptable(&[
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+            ])
         });
         let subresource = if at.subresource.is_empty() {
             None
@@ -239,11 +278,24 @@ impl Server {
         };
         let verbs = subresource.as_ref().map_or(resource.verbs, |sub| sub.verbs);
         if !verbs.has(needed(info.verb)) {
-            return Err(Status::method_not_supported(&resource.group_resource(), info.verb.as_str()));
+            return Err(Status::method_not_supported(
+                &resource.group_resource(),
+                info.verb.as_str(),
+            ));
         }
         let headers = parts.headers.clone();
         let now = (self.clock)();
-        let call = Call::new(user, info, query, raw_query, headers, now, resource.clone(), version, wanted);
+        let call = Call::new(
+            user,
+            info,
+            query,
+            raw_query,
+            headers,
+            now,
+            resource.clone(),
+            version,
+            wanted,
+        );
         if let Some(text) = &call.version().deprecation {
             call.warn(text.clone());
         }
@@ -251,15 +303,21 @@ impl Server {
             Some(Subresource { rules: SubresourceKind::Virtual(rules), .. }) => Some(rules.clone()),
             None => match &resource.source {
                 Source::Virtual(rules) => Some(rules.clone()),
-                Source::Stored { strategy, .. } if call.info.verb == Verb::Get => strategy.made(&call.at.name),
+                Source::Stored { strategy, .. } if call.info.verb == Verb::Get => {
+                    strategy.made(&call.at.name)
+                }
                 Source::Stored { .. } => None,
             },
             Some(_) => None,
         };
         if let Some(rules) = &rules {
-            return self.made(&call, rules, subresource.as_ref(), Request::from_parts(parts, body)).await;
+            return self
+                .made(&call, rules, subresource.as_ref(), Request::from_parts(parts, body))
+                .await;
         }
-        let Source::Stored { storage, strategy } = &resource.source else { return Err(Status::no_such_path()) };
+        let Source::Stored { storage, strategy } = &resource.source else {
+            return Err(Status::no_such_path());
+        };
         let parts = ResourceParts { storage, strategy: &**strategy, admission: &self.admission };
         let answer = match call.info.verb {
             Verb::Watch => {
@@ -270,7 +328,9 @@ impl Server {
                 };
             }
             Verb::Get => match &subresource {
-                Some(Subresource { rules: SubresourceKind::Scale(paths), .. }) => scale::get(&call, &parts, paths).await?,
+                Some(Subresource { rules: SubresourceKind::Scale(paths), .. }) => {
+                    scale::get(&call, &parts, paths).await?
+                }
                 _ => read::get(&call, storage).await?,
             },
             Verb::List => read::list(&call, storage).await?,
@@ -328,7 +388,11 @@ impl Server {
             }
             Verb::Patch => patch::patch(call, parts, bytes, part).await,
             Verb::Delete | Verb::DeleteCollection => {
-                let body = if bytes.is_empty() { None } else { Some(codec::decode(&call.headers, bytes)?.value) };
+                let body = if bytes.is_empty() {
+                    None
+                } else {
+                    Some(codec::decode(&call.headers, bytes)?.value)
+                };
                 let options = delete::Options::read(call, body.as_ref())?;
                 if call.info.verb == Verb::Delete {
                     delete::delete(call, parts, &options).await
@@ -336,7 +400,10 @@ impl Server {
                     delete::delete_collection(call, parts, &options).await
                 }
             }
-            _ => Err(Status::method_not_supported(&call.resource.group_resource(), call.info.verb.as_str())),
+            _ => Err(Status::method_not_supported(
+                &call.resource.group_resource(),
+                call.info.verb.as_str(),
+            )),
         }
     }
 
@@ -389,7 +456,9 @@ impl Server {
         };
         match rules.body_schema() {
             Some(schema) => codec::shape(call, decoded, &kind, &schema),
-            None if subresource.is_none() => codec::shape(call, decoded, &kind, &call.version().schema),
+            None if subresource.is_none() => {
+                codec::shape(call, decoded, &kind, &call.version().schema)
+            }
             None => Ok(decoded.value),
         }
     }

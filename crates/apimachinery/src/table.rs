@@ -139,7 +139,13 @@ pub fn definitions(columns: &[Column]) -> Value {
 
 /// A row.
 #[must_use]
-pub fn row(columns: &[Column], object: &Value, now: Time, include: Include, meta_version: &str) -> Value {
+pub fn row(
+    columns: &[Column],
+    object: &Value,
+    now: Time,
+    include: Include,
+    meta_version: &str,
+) -> Value {
     let cells: Vec<Value> = columns.iter().map(|column| (column.cell)(object, now)).collect();
     let mut row = json!({"cells": cells});
     match include {

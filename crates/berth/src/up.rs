@@ -13,7 +13,8 @@ use telemetry::log::{Format, Level, Line, LogConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Crates whose own lines are shown at every level; others' only from warnings on.
-const OWN_CRATES: [&str; 6] = ["berth", "standalone", "apimachinery", "apistore", "core_api", "oauth"];
+const OWN_CRATES: [&str; 6] =
+    ["berth", "standalone", "apimachinery", "apistore", "core_api", "oauth"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Up {
@@ -42,7 +43,10 @@ pub(crate) fn run(up: &Up) -> Result<ExitCode> {
         Some(dir) => dir.clone(),
         None => default_data_dir()?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -70,6 +74,9 @@ fn default_data_dir() -> Result<PathBuf> {
         return Ok("/var/lib/berth".into());
     }
     let home = std::env::var_os("XDG_DATA_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
-    Ok(home.context("neither XDG_DATA_HOME nor HOME is set: say where with --data-dir")?.join("berth"))
+    let home = home
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    Ok(home
+        .context("neither XDG_DATA_HOME nor HOME is set: say where with --data-dir")?
+        .join("berth"))
 }

@@ -2,7 +2,9 @@
 //! The policy that requests are decided by, and the authorizer over it.
 //!
 //! A controller hands changed roles and bindings to [`SharedPolicy`]; requests read it. The authorizer adds what is
-//! OpenShift's: a project is authorized in the namespace of its name (image-api.md 12.4).
+//! OpenShift's: a project is authorized in the namespace of its name (image-api.md 12.4), and who may ask Kubernetes
+//! about themselves may also ask OpenShift (whether a review is about somebody else stands in its body; see
+//! [`crate::reviews`]).
 
 use api::meta;
 use api::status::Status;
@@ -36,14 +38,18 @@ impl SharedPolicy {
     /// A role or binding of rbac.authorization.k8s.io/v1 was created or changed. Others are ignored.
     pub fn set(&self, object: &Value) {
         let mut policy = self.0.write();
-        let read = |error: serde_json::Error| tracing::error!(%error, "a role or binding cannot be read");
+        let read =
+            |error: serde_json::Error| tracing::error!(%error, "a role or binding cannot be read");
         let object = object.clone();
         match meta::kind(&object) {
             "Role" => serde_json::from_value(object).map_or_else(read, |one| policy.set_role(&one)),
-            "ClusterRole" => serde_json::from_value(object).map_or_else(read, |one| policy.set_cluster_role(&one)),
-            "RoleBinding" => serde_json::from_value(object).map_or_else(read, |one| policy.set_role_binding(&one)),
+            "ClusterRole" => serde_json::from_value(object)
+                .map_or_else(read, |one| policy.set_cluster_role(&one)),
+            "RoleBinding" => serde_json::from_value(object)
+                .map_or_else(read, |one| policy.set_role_binding(&one)),
             "ClusterRoleBinding" => {
-                serde_json::from_value(object).map_or_else(read, |one| policy.set_cluster_role_binding(&one));
+                serde_json::from_value(object)
+                    .map_or_else(read, |one| policy.set_cluster_role_binding(&one));
             }
             _ => {}
         }
@@ -76,7 +82,8 @@ impl RbacAuthorizer {
 
 /// The question as the policy is asked it.
 fn asked<'a>(attributes: &Attributes<'a>) -> Attributes<'a> {
-    let project = attributes.api_group == "project.openshift.io" && attributes.resource == "projects";
+    let project =
+        attributes.api_group == "project.openshift.io" && attributes.resource == "projects";
     if project && attributes.namespace.is_empty() && !attributes.name.is_empty() {
         attributes.clone().in_namespace(attributes.name)
     } else {
@@ -84,10 +91,30 @@ fn asked<'a>(attributes: &Attributes<'a>) -> Attributes<'a> {
     }
 }
 
+/// The question about oneself that a review in OpenShift's older form may be.
+fn about_oneself<'a>(attributes: &Attributes<'a>) -> Option<Attributes<'a>> {
+    let review = attributes.api_group == crate::reviews::openshift::GROUP
+        && matches!(attributes.resource, "subjectaccessreviews" | "localsubjectaccessreviews")
+        && attributes.verb == "create";
+    let same = || {
+        Attributes::resource(
+            attributes.user,
+            "create",
+            "authorization.k8s.io",
+            "selfsubjectaccessreviews",
+        )
+    };
+    review.then(same)
+}
+
 #[async_trait]
 impl Authorizer for RbacAuthorizer {
     async fn authorize(&self, attributes: &Attributes<'_>) -> Result<Decision, Status> {
-        let decision = self.0.read().authorize(&asked(attributes));
+        let policy = self.0.read();
+        let mut decision = policy.authorize(&asked(attributes));
+        if let Some(other) = about_oneself(attributes).filter(|_| !decision.is_allowed()) {
+            decision = policy.authorize(&other);
+        }
         Ok(Decision { allowed: decision.is_allowed(), reason: decision.reason().to_owned() })
     }
 

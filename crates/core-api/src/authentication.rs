@@ -20,10 +20,15 @@ use crate::define::Define;
 use crate::object::{text, texts};
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
-    let review = |kind, plural| Define::new("authentication.k8s.io", "v1", kind, plural).verbs(Verbs::CREATE);
+    let review = |kind, plural| {
+        Define::new("authentication.k8s.io", "v1", kind, plural).verbs(Verbs::CREATE)
+    };
     vec![
         review("SelfSubjectReview", "selfsubjectreviews")
-            .columns([column("Name", |object| text(object, "/status/userInfo/username").to_owned()), Column::age()])
+            .columns([
+                column("Name", |object| text(object, "/status/userInfo/username").to_owned()),
+                Column::age(),
+            ])
             .answered(Arc::new(SelfReview)),
         review("TokenReview", "tokenreviews").answered(Arc::new(TokenReviews(parts.clone()))),
     ]
@@ -49,12 +54,16 @@ impl Virtual for TokenReviews {
         if token.is_empty() {
             return Err(Status::bad_request("token is required for TokenReview in authentication"));
         }
-        let audiences: Vec<String> = texts(&body, "/spec/audiences").into_iter().map(str::to_owned).collect();
+        let audiences: Vec<String> =
+            texts(&body, "/spec/audiences").into_iter().map(str::to_owned).collect();
         let review = self.0.tokens.review(token, &audiences).await?;
         let verdict = match &review {
             Review::Good(user, audiences) => Verdict::Good(user, audiences),
             Review::Bad(reason) => Verdict::Bad(reason),
         };
-        Ok(Answer::Object(StatusCode::CREATED, token_review(&call.api_version(), &audiences, &verdict)))
+        Ok(Answer::Object(
+            StatusCode::CREATED,
+            token_review(&call.api_version(), &audiences, &verdict),
+        ))
     }
 }

@@ -15,12 +15,20 @@ use crate::rules::{Rules, StatusRule};
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let columns = with_name_and_age([
         column("Reference", |object| {
-            format!("{}/{}", text(object, "/spec/scaleTargetRef/kind"), text(object, "/spec/scaleTargetRef/name"))
+            format!(
+                "{}/{}",
+                text(object, "/spec/scaleTargetRef/kind"),
+                text(object, "/spec/scaleTargetRef/name")
+            )
         }),
         column("Targets", targets),
-        column("MinPods", |object| number(object, "/spec/minReplicas").map_or("<unset>".to_owned(), |n| n.to_string())),
+        column("MinPods", |object| {
+            number(object, "/spec/minReplicas").map_or("<unset>".to_owned(), |n| n.to_string())
+        }),
         column("MaxPods", |object| number(object, "/spec/maxReplicas").unwrap_or(0).to_string()),
-        column("Replicas", |object| number(object, "/status/currentReplicas").unwrap_or(0).to_string()),
+        column("Replicas", |object| {
+            number(object, "/status/currentReplicas").unwrap_or(0).to_string()
+        }),
     ]);
     vec![
         Define::new("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
@@ -52,7 +60,11 @@ fn to_v1(object: &mut Value) {
     let Some(Value::Array(mut metrics)) = remove(spec, "metrics") else { return };
     if let Some(at) = metrics.iter().position(is_cpu) {
         let cpu = metrics.remove(at);
-        set(spec, "targetCPUUtilizationPercentage", cpu["resource"]["target"]["averageUtilization"].clone());
+        set(
+            spec,
+            "targetCPUUtilizationPercentage",
+            cpu["resource"]["target"]["averageUtilization"].clone(),
+        );
     }
     if !metrics.is_empty() {
         let kept = Value::Array(metrics).to_string();
@@ -66,7 +78,9 @@ fn from_v1(object: &mut Value) {
         _ => Vec::new(),
     };
     let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
-    if let Some(percent) = remove(spec, "targetCPUUtilizationPercentage").filter(|percent| !percent.is_null()) {
+    if let Some(percent) =
+        remove(spec, "targetCPUUtilizationPercentage").filter(|percent| !percent.is_null())
+    {
         let target = json!({"type": "Utilization", "averageUtilization": percent});
         metrics.push(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
     }
@@ -92,15 +106,24 @@ fn prepare(call: &Call, object: &mut Value, old: Option<&Value>) {
         }
     } else if items(spec, "/metrics").is_empty() {
         let target = json!({"type": "Utilization", "averageUtilization": 80});
-        set(spec, "metrics", json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]));
+        set(
+            spec,
+            "metrics",
+            json!([{"type": "Resource", "resource": {"name": "cpu", "target": target}}]),
+        );
     }
 }
 
 fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
     let path = Path::new("spec");
-    let (least, most) = (number(object, "/spec/minReplicas"), number(object, "/spec/maxReplicas").unwrap_or(0));
+    let (least, most) =
+        (number(object, "/spec/minReplicas"), number(object, "/spec/maxReplicas").unwrap_or(0));
     if let Some(least) = least.filter(|least| *least < 1) {
-        errors.push(Error::invalid(&path.child("minReplicas"), least, "must be greater than or equal to 1"));
+        errors.push(Error::invalid(
+            &path.child("minReplicas"),
+            least,
+            "must be greater than or equal to 1",
+        ));
     }
     if most < 1 {
         errors.push(Error::invalid(&path.child("maxReplicas"), most, "must be greater than 0"));
@@ -121,11 +144,18 @@ fn targets(object: &Value) -> String {
     let mut shown = Vec::new();
     if let Some(target) = number(object, "/spec/targetCPUUtilizationPercentage") {
         let now = number(object, "/status/currentCPUUtilizationPercentage");
-        shown.push(format!("cpu: {}/{target}%", now.map_or("<unknown>".to_owned(), |now| format!("{now}%"))));
+        shown.push(format!(
+            "cpu: {}/{target}%",
+            now.map_or("<unknown>".to_owned(), |now| format!("{now}%"))
+        ));
     }
     for (at, metric) in items(object, "/spec/metrics").iter().enumerate() {
         let kind = text(metric, "/type");
-        let field = format!("{}{}", kind.get(..1).unwrap_or_default().to_lowercase(), kind.get(1..).unwrap_or_default());
+        let field = format!(
+            "{}{}",
+            kind.get(..1).unwrap_or_default().to_lowercase(),
+            kind.get(1..).unwrap_or_default()
+        );
         let target = &metric[field.as_str()]["target"];
         let current = object.pointer(&format!("/status/currentMetrics/{at}/{field}/current"));
         let show = |value: Option<&Value>, unit: &str| match value {
@@ -143,7 +173,9 @@ fn targets(object: &Value) -> String {
             format!("{}/{}", show(now, ""), show(target.get("value"), ""))
         };
         shown.push(match kind {
-            "Resource" | "ContainerResource" => format!("{}: {pair}", text(metric, &format!("/{field}/name"))),
+            "Resource" | "ContainerResource" => {
+                format!("{}: {pair}", text(metric, &format!("/{field}/name")))
+            }
             _ => pair,
         });
     }

@@ -106,7 +106,13 @@ pub trait Nodes: Send + Sync + 'static {
     ///
     /// # Errors
     /// What refuses it.
-    async fn stream(&self, call: &Call, pod: &Value, stream: Stream, request: Request) -> Result<Answer, Status>;
+    async fn stream(
+        &self,
+        call: &Call,
+        pod: &Value,
+        stream: Stream,
+        request: Request,
+    ) -> Result<Answer, Status>;
 
     /// Any other request to a node's or pod's own server (`proxy`).
     ///
@@ -125,7 +131,12 @@ fn not_here(what: &str) -> Status {
 
 #[async_trait]
 impl Tokens for NotHere {
-    async fn issue(&self, _call: &Call, _account: &Value, _request: Value) -> Result<Value, Status> {
+    async fn issue(
+        &self,
+        _call: &Call,
+        _account: &Value,
+        _request: Value,
+    ) -> Result<Value, Status> {
         Err(not_here("service account tokens"))
     }
 
@@ -144,7 +155,12 @@ impl Nodes for NotHere {
         Err(not_here("streams"))
     }
 
-    async fn proxy(&self, _call: &Call, _target: &Value, _request: Request) -> Result<Answer, Status> {
+    async fn proxy(
+        &self,
+        _call: &Call,
+        _target: &Value,
+        _request: Request,
+    ) -> Result<Answer, Status> {
         Err(not_here("nodes"))
     }
 }

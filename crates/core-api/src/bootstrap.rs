@@ -58,8 +58,16 @@ pub fn objects(about: &About, settings: &Settings) -> Vec<Value> {
         },
     }));
     for (name, value, description) in [
-        ("system-node-critical", 2_000_001_000_i64, "Used for system critical pods that must not be moved from their current node."),
-        ("system-cluster-critical", 2_000_000_000, "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."),
+        (
+            "system-node-critical",
+            2_000_001_000_i64,
+            "Used for system critical pods that must not be moved from their current node.",
+        ),
+        (
+            "system-cluster-critical",
+            2_000_000_000,
+            "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+        ),
     ] {
         all.push(json!({
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",

@@ -25,9 +25,11 @@ use crate::rules::{Rules, StatusRule};
 
 const KEY: &str = "certificatesigningrequests";
 
-const FIELDS: &[Field] = &[("spec.signerName", |object| text(object, "/spec/signerName").to_owned())];
+const FIELDS: &[Field] =
+    &[("spec.signerName", |object| text(object, "/spec/signerName").to_owned())];
 
-const RULES: Rules = Rules { fields: FIELDS, status: StatusRule::Apart, prepare, validate, ..Rules::PLAIN };
+const RULES: Rules =
+    Rules { fields: FIELDS, status: StatusRule::Apart, prepare, validate, ..Rules::PLAIN };
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let kind = ("certificates.k8s.io", "v1", "CertificateSigningRequest");
@@ -40,7 +42,8 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
                 at_or("SignerName", "/spec/signerName", NONE),
                 at("Requestor", "/spec/username"),
                 column("RequestedDuration", |object| {
-                    number(object, "/spec/expirationSeconds").map_or_else(|| NONE.to_owned(), human_duration)
+                    number(object, "/spec/expirationSeconds")
+                        .map_or_else(|| NONE.to_owned(), human_duration)
                 }),
                 column("Condition", condition),
             ])
@@ -85,12 +88,15 @@ fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
             errors.push(Error::invalid(&at_signer, signer, detail));
         }
         name if !name.contains('/') => {
-            let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+            let detail =
+                "must be a fully qualified domain and path of the form 'example.com/signer-name'";
             errors.push(Error::invalid(&at_signer, name, detail));
         }
         _ => {}
     }
-    if let Some(seconds) = number(object, "/spec/expirationSeconds").filter(|seconds| *seconds < 600) {
+    if let Some(seconds) =
+        number(object, "/spec/expirationSeconds").filter(|seconds| *seconds < 600)
+    {
         let detail = "may not specify a duration less than 600 seconds (10 minutes)";
         errors.push(Error::invalid(&path.child("expirationSeconds"), seconds, detail));
     }
@@ -104,8 +110,10 @@ impl Virtual for Approval {
     async fn call(&self, call: &Call, body: Option<Value>) -> Result<Answer, Status> {
         let storage = place(&self.0.storage, KEY, &RULES);
         let Some(body) = body else {
-            let found = storage.get(&call.at.name, Freshness::Newest).await.map_err(Status::internal)?;
-            let found = found.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
+            let found =
+                storage.get(&call.at.name, Freshness::Newest).await.map_err(Status::internal)?;
+            let found = found
+                .ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
             return Ok(Answer::Entry(StatusCode::OK, found));
         };
         let parts = ResourceParts { storage: &storage, strategy: &RULES, admission: &[] };
@@ -132,7 +140,11 @@ impl Virtual for Approval {
                     let path = Path::new("status").child("conditions");
                     let detail = format!("updates may not remove a condition of type {kind:?}");
                     errors.push(Error::forbidden(&path, detail));
-                    return Err(Status::invalid(&call.resource.group_kind(), &call.at.name, &errors));
+                    return Err(Status::invalid(
+                        &call.resource.group_kind(),
+                        &call.at.name,
+                        &errors,
+                    ));
                 }
             }
             default(&mut new, "status", json!({}));

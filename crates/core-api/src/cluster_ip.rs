@@ -78,7 +78,10 @@ impl AddressRange {
         let dynamic = usable - kept;
         let start = hash(name) % dynamic;
         let upper = (0..dynamic).map(|step| kept + (start + step) % dynamic);
-        upper.chain(0..kept).map(|offset| Ipv4Addr::from(self.first + 1 + offset)).find(|address| !taken(*address))
+        upper
+            .chain(0..kept)
+            .map(|offset| Ipv4Addr::from(self.first + 1 + offset))
+            .find(|address| !taken(*address))
     }
 }
 
@@ -136,8 +139,12 @@ impl Reservations {
         let count = u32::from(range.end().checked_sub(*range.start())?) + 1;
         let start = hash(name) % count;
         let found = (0..count)
-            .filter_map(|step| u16::try_from(u32::from(*range.start()) + (start + step) % count).ok())
-            .find(|port| !stored.contains(&Claim::Port(*port)) && !reserved.contains_key(&Claim::Port(*port)))?;
+            .filter_map(|step| {
+                u16::try_from(u32::from(*range.start()) + (start + step) % count).ok()
+            })
+            .find(|port| {
+                !stored.contains(&Claim::Port(*port)) && !reserved.contains_key(&Claim::Port(*port))
+            })?;
         reserved.insert(Claim::Port(found), now);
         Some(found)
     }
@@ -184,7 +191,8 @@ mod tests {
         let range: AddressRange = "10.0.0.0/27".parse().expect("a network");
         let (reservations, mut stored) = (Reservations::default(), BTreeSet::new());
         for at in 0..30 {
-            let address = reservations.address(range, &format!("n/s{at}"), &stored, 0).expect("one is free");
+            let address =
+                reservations.address(range, &format!("n/s{at}"), &stored, 0).expect("one is free");
             assert!(range.contains(address));
             assert!(stored.insert(Claim::Address(address)), "given out twice");
         }

@@ -11,12 +11,18 @@ use crate::object::{items, map, text};
 pub(crate) const NONE: &str = "<none>";
 
 /// A column of text.
-pub(crate) fn column(name: &str, cell: impl Fn(&Value) -> String + Send + Sync + 'static) -> Column {
+pub(crate) fn column(
+    name: &str,
+    cell: impl Fn(&Value) -> String + Send + Sync + 'static,
+) -> Column {
     Column::new(name, move |object, _| cell(object).into())
 }
 
 /// A column of text that depends on the time.
-pub(crate) fn timed(name: &str, cell: impl Fn(&Value, Time) -> String + Send + Sync + 'static) -> Column {
+pub(crate) fn timed(
+    name: &str,
+    cell: impl Fn(&Value, Time) -> String + Send + Sync + 'static,
+) -> Column {
     Column::new(name, move |object, now| cell(object, now).into())
 }
 
@@ -61,7 +67,8 @@ pub(crate) fn age_at(name: &str, pointer: &'static str, absent: &'static str) ->
 /// The names and images of the containers of a pod template, for `-o wide`.
 pub(crate) fn containers_and_images(pod_spec: &'static str) -> [Column; 2] {
     let joined = move |object: &Value, field: &'static str| {
-        let containers = object.pointer(pod_spec).map(|spec| items(spec, "/containers")).unwrap_or_default();
+        let containers =
+            object.pointer(pod_spec).map(|spec| items(spec, "/containers")).unwrap_or_default();
         containers.iter().map(|container| text(container, field)).collect::<Vec<_>>().join(",")
     };
     [
@@ -88,9 +95,13 @@ pub(crate) fn label_selector(selector: Option<&Value>) -> String {
 
 /// `a=b,c=d`, sorted, or `<none>`.
 pub(crate) fn label_map(object: &Value, pointer: &str) -> String {
-    let Some(map) = map(object, pointer).filter(|map| !map.is_empty()) else { return NONE.to_owned() };
-    let mut pairs: Vec<String> =
-        map.iter().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let Some(map) = map(object, pointer).filter(|map| !map.is_empty()) else {
+        return NONE.to_owned();
+    };
+    let mut pairs: Vec<String> = map
+        .iter()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
     pairs.sort();
     pairs.join(",")
 }

@@ -19,15 +19,26 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .stored(
                 &parts.storage,
                 "leases",
-                Rules { validate, unconditional_update: false, create_on_update: true, ..Rules::PLAIN },
+                Rules {
+                    validate,
+                    unconditional_update: false,
+                    create_on_update: true,
+                    ..Rules::PLAIN
+                },
             ),
     ]
 }
 
 fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
     let path = Path::new("spec");
-    if let Some(seconds) = number(object, "/spec/leaseDurationSeconds").filter(|seconds| *seconds <= 0) {
-        errors.push(Error::invalid(&path.child("leaseDurationSeconds"), seconds, "must be greater than 0"));
+    if let Some(seconds) =
+        number(object, "/spec/leaseDurationSeconds").filter(|seconds| *seconds <= 0)
+    {
+        errors.push(Error::invalid(
+            &path.child("leaseDurationSeconds"),
+            seconds,
+            "must be greater than 0",
+        ));
     }
     if let Some(spec) = object.get("spec") {
         not_negative(spec, &path, "leaseTransitions", errors);

@@ -40,7 +40,12 @@ pub(crate) fn schema_of(group: &str, version: &str, kind: &str) -> Schema {
 
 impl Define {
     /// A kind of `version`, which is the stored one.
-    pub(crate) fn new(group: &'static str, version: &str, kind: &'static str, plural: &'static str) -> Self {
+    pub(crate) fn new(
+        group: &'static str,
+        version: &str,
+        kind: &'static str,
+        plural: &'static str,
+    ) -> Self {
         let known = api::builtin::find(group, version, kind);
         let mut new = Self {
             group,
@@ -74,10 +79,21 @@ impl Define {
     }
 
     /// A further version that is old: users of it are warned.
-    pub(crate) fn older(mut self, version: &str, from: Convert, to: Convert, deprecation: &str) -> Self {
+    pub(crate) fn older(
+        mut self,
+        version: &str,
+        from: Convert,
+        to: Convert,
+        deprecation: &str,
+    ) -> Self {
         let made = self.version_of(version);
         let deprecation = Some(deprecation.to_owned());
-        self.versions.push(Version { from_storage: Some(from), to_storage: Some(to), deprecation, ..made });
+        self.versions.push(Version {
+            from_storage: Some(from),
+            to_storage: Some(to),
+            deprecation,
+            ..made
+        });
         self
     }
 
@@ -162,7 +178,13 @@ impl Define {
     }
 
     /// A subresource with its own handler; `kind` is what bodies are, as `group/version/kind`.
-    pub(crate) fn made(mut self, name: &str, kind: (&str, &str, &str), verbs: Verbs, rules: Arc<dyn Virtual>) -> Self {
+    pub(crate) fn made(
+        mut self,
+        name: &str,
+        kind: (&str, &str, &str),
+        verbs: Verbs,
+        rules: Arc<dyn Virtual>,
+    ) -> Self {
         self.subresources.push(Subresource {
             name: name.to_owned(),
             kind: GroupVersionKind::new(kind.0, kind.1, kind.2),
@@ -188,7 +210,12 @@ impl Define {
             let version = self.versions.first().map_or("v1", |version| version.name.as_str());
             let kind = GroupVersionKind::new(self.group, version, self.kind);
             let rules = SubresourceKind::Status;
-            self.subresources.push(Subresource { name: "status".into(), kind, verbs: Verbs::GET_UPDATE_PATCH, rules });
+            self.subresources.push(Subresource {
+                name: "status".into(),
+                kind,
+                verbs: Verbs::GET_UPDATE_PATCH,
+                rules,
+            });
         }
         self.finish(Source::Stored { storage, strategy })
     }

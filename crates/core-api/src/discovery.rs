@@ -66,7 +66,9 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
                 "IPv6" if address.parse::<std::net::Ipv6Addr>().is_err() => {
                     errors.push(Error::invalid(&path, address, "must be a valid IPv6 address"));
                 }
-                "FQDN" => errors.invalid_each(&path, address, api::names::dns1123_subdomain(address)),
+                "FQDN" => {
+                    errors.invalid_each(&path, address, api::names::dns1123_subdomain(address));
+                }
                 _ => {}
             }
         }

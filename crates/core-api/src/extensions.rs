@@ -18,7 +18,9 @@ use crate::validation::{immutable, one_of};
 
 pub(crate) fn api_services(parts: &Parts) -> Vec<Resource> {
     let available = |object: &Value| {
-        let found = items(object, "/status/conditions").iter().find(|one| text(one, "/type") == "Available");
+        let found = items(object, "/status/conditions")
+            .iter()
+            .find(|one| text(one, "/type") == "Available");
         match found.map(|one| (text(one, "/status"), text(one, "/reason"))) {
             Some(("True", _)) => "True".to_owned(),
             Some((status, reason)) => format!("{status} ({reason})"),
@@ -26,14 +28,25 @@ pub(crate) fn api_services(parts: &Parts) -> Vec<Resource> {
         }
     };
     let service = |object: &Value| match has(object, "/spec/service") {
-        true => format!("{}/{}", text(object, "/spec/service/namespace"), text(object, "/spec/service/name")),
+        true => format!(
+            "{}/{}",
+            text(object, "/spec/service/namespace"),
+            text(object, "/spec/service/name")
+        ),
         false => "Local".to_owned(),
     };
     vec![
         Define::new("apiregistration.k8s.io", "v1", "APIService", "apiservices")
             .categories(&["api-extensions"])
-            .columns(with_name_and_age([column("Service", service), column("Available", available)]))
-            .stored(&parts.storage, "apiregistration.k8s.io/apiservices", Rules { validate: api_service, ..WITH_STATUS }),
+            .columns(with_name_and_age([
+                column("Service", service),
+                column("Available", available),
+            ]))
+            .stored(
+                &parts.storage,
+                "apiregistration.k8s.io/apiservices",
+                Rules { validate: api_service, ..WITH_STATUS },
+            ),
     ]
 }
 
@@ -44,7 +57,11 @@ fn api_service(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
     let name = meta::name(object);
     if name != wanted.trim_end_matches('.') && name != wanted {
         let at = Path::new("metadata").child("name");
-        errors.push(Error::invalid(&at, name, format!("must be `spec.version+\".\"+spec.group`: {wanted:?}")));
+        errors.push(Error::invalid(
+            &at,
+            name,
+            format!("must be `spec.version+\".\"+spec.group`: {wanted:?}"),
+        ));
     }
     if version.is_empty() {
         errors.push(Error::required(&path.child("version"), ""));
@@ -67,21 +84,26 @@ fn api_service(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
 
 pub(crate) fn custom_resource_definitions(parts: &Parts) -> Vec<Resource> {
     vec![
-        Define::new("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
-            .short(&["crd", "crds"])
-            .categories(&["api-extensions"])
-            .columns(name_and_created())
-            .stored(
-                &parts.storage,
-                "apiextensions.k8s.io/customresourcedefinitions",
-                Rules {
-                    status: StatusRule::Apart,
-                    generation: true,
-                    prepare: prepare_definition,
-                    validate: validate_definition,
-                    ..Rules::PLAIN
-                },
-            ),
+        Define::new(
+            "apiextensions.k8s.io",
+            "v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+        )
+        .short(&["crd", "crds"])
+        .categories(&["api-extensions"])
+        .columns(name_and_created())
+        .stored(
+            &parts.storage,
+            "apiextensions.k8s.io/customresourcedefinitions",
+            Rules {
+                status: StatusRule::Apart,
+                generation: true,
+                prepare: prepare_definition,
+                validate: validate_definition,
+                ..Rules::PLAIN
+            },
+        ),
     ]
 }
 
@@ -97,7 +119,9 @@ fn prepare_definition(_call: &Call, object: &mut Value, old: Option<&Value>) {
         }
     }
     match old {
-        None => object["status"] = json!({"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": [stored]}),
+        None => {
+            object["status"] = json!({"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": [stored]});
+        }
         Some(_) => {
             // Every version that was ever written is remembered until somebody says that none of it is left.
             default(object, "status", json!({}));
@@ -118,12 +142,20 @@ fn validate_definition(object: &Value, old: Option<&Value>, errors: &mut ErrorLi
     let wanted = format!("{plural}.{group}");
     if meta::name(object) != wanted {
         let at = Path::new("metadata").child("name");
-        errors.push(Error::invalid(&at, meta::name(object), "must be spec.names.plural+\".\"+spec.group"));
+        errors.push(Error::invalid(
+            &at,
+            meta::name(object),
+            "must be spec.names.plural+\".\"+spec.group",
+        ));
     }
     if group.is_empty() {
         errors.push(Error::required(&path.child("group"), ""));
     } else if !group.contains('.') {
-        errors.push(Error::invalid(&path.child("group"), group, "should be a domain with at least one dot"));
+        errors.push(Error::invalid(
+            &path.child("group"),
+            group,
+            "should be a domain with at least one dot",
+        ));
     } else {
         errors.invalid_each(&path.child("group"), group, api::names::dns1123_subdomain(group));
     }
@@ -133,7 +165,11 @@ fn validate_definition(object: &Value, old: Option<&Value>, errors: &mut ErrorLi
         errors.push(Error::required(&path.child("versions"), ""));
     } else if versions.iter().filter(|one| flag(one, "/storage")).count() != 1 {
         let detail = "must have exactly one version marked as storage version";
-        errors.push(Error::invalid(&path.child("versions"), object["spec"]["versions"].clone(), detail));
+        errors.push(Error::invalid(
+            &path.child("versions"),
+            object["spec"]["versions"].clone(),
+            detail,
+        ));
     }
     let mut seen = Vec::new();
     for (at, version) in versions.iter().enumerate() {
@@ -145,7 +181,9 @@ fn validate_definition(object: &Value, old: Option<&Value>, errors: &mut ErrorLi
             errors.push(Error::invalid(&Path::new("spec").child("versions"), name, detail));
         }
         seen.push(name);
-        let Some(schema) = version.pointer("/schema/openAPIV3Schema").filter(|schema| !schema.is_null()) else {
+        let Some(schema) =
+            version.pointer("/schema/openAPIV3Schema").filter(|schema| !schema.is_null())
+        else {
             let detail = "schemas are required";
             errors.push(Error::required(&path.child("schema").child("openAPIV3Schema"), detail));
             continue;
@@ -172,7 +210,11 @@ fn validate_definition(object: &Value, old: Option<&Value>, errors: &mut ErrorLi
     }
     if text(object, "/spec/names/kind") == text(object, "/spec/names/listKind") {
         let value = text(object, "/spec/names/listKind");
-        errors.push(Error::invalid(&names.child("listKind"), value, "kind and listKind may not be the same"));
+        errors.push(Error::invalid(
+            &names.child("listKind"),
+            value,
+            "kind and listKind may not be the same",
+        ));
     }
     if let Some(old) = old {
         for pointer in ["/spec/group", "/spec/scope", "/spec/names/kind", "/spec/names/plural"] {
@@ -192,18 +234,28 @@ pub(crate) fn webhooks(parts: &Parts) -> Vec<Resource> {
             .stored(
                 &parts.storage,
                 plural,
-                Rules { generation: true, prepare: hook_defaults, validate: validate_hooks, ..Rules::PLAIN },
+                Rules {
+                    generation: true,
+                    prepare: hook_defaults,
+                    validate: validate_hooks,
+                    ..Rules::PLAIN
+                },
             )
     };
     let policy = |kind, plural, column_name: &str, list: &'static str, rules| {
-        let count = move |object: &Value| i64::try_from(items(object, list).len()).unwrap_or(i64::MAX);
+        let count =
+            move |object: &Value| i64::try_from(items(object, list).len()).unwrap_or(i64::MAX);
         Define::new(group, "v1", kind, plural)
             .categories(&["api-extensions"])
             .columns(with_name_and_age([
                 integer(column_name, count),
                 column("ParamKind", |object| match has(object, "/spec/paramKind") {
                     true => {
-                        format!("{}/{}", text(object, "/spec/paramKind/apiVersion"), text(object, "/spec/paramKind/kind"))
+                        format!(
+                            "{}/{}",
+                            text(object, "/spec/paramKind/apiVersion"),
+                            text(object, "/spec/paramKind/kind")
+                        )
                     }
                     false => "<unset>".to_owned(),
                 }),
@@ -228,13 +280,22 @@ pub(crate) fn webhooks(parts: &Parts) -> Vec<Resource> {
             Rules::REPORTED,
         ),
         binding("ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings"),
-        policy("MutatingAdmissionPolicy", "mutatingadmissionpolicies", "Mutations", "/spec/mutations", plain),
+        policy(
+            "MutatingAdmissionPolicy",
+            "mutatingadmissionpolicies",
+            "Mutations",
+            "/spec/mutations",
+            plain,
+        ),
         binding("MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings"),
     ]
 }
 
 fn binding_columns() -> Vec<Column> {
-    let parameters = |object: &Value| match (text(object, "/spec/paramRef/namespace"), text(object, "/spec/paramRef/name")) {
+    let parameters = |object: &Value| match (
+        text(object, "/spec/paramRef/namespace"),
+        text(object, "/spec/paramRef/name"),
+    ) {
         ("", "") => "<unset>".to_owned(),
         ("", name) => format!("*/{name}"),
         (namespace, name) => format!("{namespace}/{name}"),

@@ -17,7 +17,8 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
         move |object: &Value| object.pointer(pointer).map_or_else(|| NONE.to_owned(), plain)
     };
     let dangling = |object: &Value| {
-        let found = items(object, "/status/conditions").iter().find(|one| text(one, "/type") == "Dangling");
+        let found =
+            items(object, "/status/conditions").iter().find(|one| text(one, "/type") == "Dangling");
         found.map_or("?", |one| text(one, "/status")).to_owned()
     };
     let mut flows = with_name_and_age([
@@ -38,7 +39,10 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
                 column("NominalConcurrencyShares", limit("/spec/limited/nominalConcurrencyShares")),
                 column("Queues", limit("/spec/limited/limitResponse/queuing/queues")),
                 column("HandSize", limit("/spec/limited/limitResponse/queuing/handSize")),
-                column("QueueLengthLimit", limit("/spec/limited/limitResponse/queuing/queueLengthLimit")),
+                column(
+                    "QueueLengthLimit",
+                    limit("/spec/limited/limitResponse/queuing/queueLengthLimit"),
+                ),
             ]))
             .stored(&parts.storage, "prioritylevelconfigurations", Rules::REPORTED),
     ]

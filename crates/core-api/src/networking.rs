@@ -22,7 +22,12 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .stored(
                 &parts.storage,
                 "networkpolicies",
-                Rules { generation: true, prepare: policy_defaults, validate: validate_policy, ..Rules::PLAIN },
+                Rules {
+                    generation: true,
+                    prepare: policy_defaults,
+                    validate: validate_policy,
+                    ..Rules::PLAIN
+                },
             ),
         Define::new("networking.k8s.io", "v1", "Ingress", "ingresses")
             .short(&["ing"])
@@ -57,7 +62,8 @@ fn policy_defaults(_call: &Call, object: &mut Value, _old: Option<&Value>) {
     default(spec, "podSelector", json!({}));
     if items(spec, "/policyTypes").is_empty() {
         let egress = has(spec, "/egress");
-        spec["policyTypes"] = if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
+        spec["policyTypes"] =
+            if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
     }
     for list in ["/ingress", "/egress"] {
         for rule in each(spec, list) {
@@ -122,11 +128,16 @@ fn validate_ingress(object: &Value, _old: Option<&Value>, errors: &mut ErrorList
         for (p, one) in items(http, "/paths").iter().enumerate() {
             let path = path.index(p);
             match text(one, "/pathType") {
-                "" => errors.push(Error::required(&path.child("pathType"), "pathType must be specified")),
+                "" => errors
+                    .push(Error::required(&path.child("pathType"), "pathType must be specified")),
                 "Exact" | "Prefix" => {
                     let value = text(one, "/path");
                     if !value.starts_with('/') {
-                        errors.push(Error::invalid(&path.child("path"), value, "must be an absolute path"));
+                        errors.push(Error::invalid(
+                            &path.child("path"),
+                            value,
+                            "must be an absolute path",
+                        ));
                     }
                 }
                 "ImplementationSpecific" => {}
@@ -145,7 +156,8 @@ fn validate_backend(backend: &Value, path: &Path, errors: &mut ErrorList) {
         return;
     }
     let Some(service) = backend.get("service").filter(|service| !service.is_null()) else {
-        return errors.push(Error::required(path, "either `service` or `resource` must be specified"));
+        return errors
+            .push(Error::required(path, "either `service` or `resource` must be specified"));
     };
     let path = path.child("service");
     let name = text(service, "/name");
@@ -154,7 +166,8 @@ fn validate_backend(backend: &Value, path: &Path, errors: &mut ErrorList) {
     } else {
         errors.invalid_each(&path.child("name"), name, api::names::dns1035_label(name));
     }
-    let (port, by_name) = (number(service, "/port/number").unwrap_or(0), text(service, "/port/name"));
+    let (port, by_name) =
+        (number(service, "/port/number").unwrap_or(0), text(service, "/port/name"));
     if port == 0 && by_name.is_empty() {
         errors.push(Error::required(&path, "port name or number is required"));
     }
@@ -165,7 +178,11 @@ fn validate_class(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     match text(object, "/spec/controller") {
         "" => errors.push(Error::required(&path, "")),
         name if !name.contains('/') => {
-            errors.push(Error::invalid(&path, name, "must be a domain-prefixed path (such as \"acme.io/foo\")"));
+            errors.push(Error::invalid(
+                &path,
+                name,
+                "must be a domain-prefixed path (such as \"acme.io/foo\")",
+            ));
         }
         _ => {}
     }
@@ -177,8 +194,12 @@ fn validate_class(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 fn ingress_columns() -> Vec<Column> {
     let hosts = |object: &Value| {
         let rules = items(object, "/spec/rules");
-        let hosts: Vec<&str> =
-            rules.iter().take(3).map(|rule| text(rule, "/host")).filter(|host| !host.is_empty()).collect();
+        let hosts: Vec<&str> = rules
+            .iter()
+            .take(3)
+            .map(|rule| text(rule, "/host"))
+            .filter(|host| !host.is_empty())
+            .collect();
         match (hosts.is_empty(), rules.len()) {
             (true, _) => "*".to_owned(),
             (false, count) if count > 3 => format!("{} + {} more...", hosts.join(","), count - 3),
@@ -198,7 +219,9 @@ fn ingress_columns() -> Vec<Column> {
         at_or("Class", "/spec/ingressClassName", NONE),
         column("Hosts", hosts),
         column("Address", addresses),
-        column("Ports", |object| if items(object, "/spec/tls").is_empty() { "80" } else { "80, 443" }.to_owned()),
+        column("Ports", |object| {
+            if items(object, "/spec/tls").is_empty() { "80" } else { "80, 443" }.to_owned()
+        }),
     ])
 }
 
@@ -207,7 +230,8 @@ fn class_columns() -> Vec<Column> {
         at("Controller", "/spec/controller"),
         column("Parameters", |object| {
             let Some(parameters) = map(object, "/spec/parameters") else { return NONE.to_owned() };
-            let part = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default();
+            let part =
+                |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default();
             match part("apiGroup") {
                 "" => format!("{}/{}", part("kind"), part("name")),
                 group => format!("{}.{group}/{}", part("kind"), part("name")),

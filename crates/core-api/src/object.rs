@@ -88,7 +88,10 @@ pub(crate) fn remove(structure: &mut Value, field: &str) -> Option<Value> {
 }
 
 /// The list at a pointer, to change its items.
-pub(crate) fn each<'a>(object: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> + use<'a> {
+pub(crate) fn each<'a>(
+    object: &'a mut Value,
+    pointer: &str,
+) -> impl Iterator<Item = &'a mut Value> + use<'a> {
     object.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 

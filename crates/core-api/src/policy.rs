@@ -29,7 +29,9 @@ pub(crate) const BUDGET_RULES: Rules = Rules {
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let bound = |pointer: &'static str| {
-        move |object: &Value| object.pointer(pointer).filter(|v| !v.is_null()).map_or_else(|| "N/A".to_owned(), plain)
+        move |object: &Value| {
+            object.pointer(pointer).filter(|v| !v.is_null()).map_or_else(|| "N/A".to_owned(), plain)
+        }
     };
     vec![
         Define::new("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -52,7 +54,8 @@ fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
     for field in ["minAvailable", "maxUnavailable"] {
         int_or_percent(&object["spec"][field], &path.child(field), errors);
     }
-    if let Some(selector) = object.pointer("/spec/selector").filter(|selector| !selector.is_null()) {
+    if let Some(selector) = object.pointer("/spec/selector").filter(|selector| !selector.is_null())
+    {
         label_selector(selector, &path.child("selector"), errors);
     }
 }

@@ -38,13 +38,19 @@ pub(crate) const ROLE_BINDING_RULES: Rules = Rules {
     ..ROLE_RULES
 };
 
-pub(crate) const CLUSTER_ROLE_BINDING_RULES: Rules =
-    Rules { validate: |object, old, errors| binding(object, old, false, errors), ..ROLE_BINDING_RULES };
+pub(crate) const CLUSTER_ROLE_BINDING_RULES: Rules = Rules {
+    validate: |object, old, errors| binding(object, old, false, errors),
+    ..ROLE_BINDING_RULES
+};
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let define = |kind, plural| Define::new(API_GROUP, "v1", kind, plural);
     vec![
-        define("Role", "roles").columns(name_and_created()).stored(&parts.storage, ROLES, ROLE_RULES),
+        define("Role", "roles").columns(name_and_created()).stored(
+            &parts.storage,
+            ROLES,
+            ROLE_RULES,
+        ),
         define("ClusterRole", "clusterroles").columns(name_and_created()).stored(
             &parts.storage,
             CLUSTER_ROLES,
@@ -103,7 +109,10 @@ fn rules(object: &Value, namespaced: bool, errors: &mut ErrorList) {
     for (at, rule) in items(object, "/rules").iter().enumerate() {
         let path = Path::new("rules").index(at);
         if texts(rule, "/verbs").is_empty() {
-            errors.push(Error::required(&path.child("verbs"), "verbs must contain at least one value"));
+            errors.push(Error::required(
+                &path.child("verbs"),
+                "verbs must contain at least one value",
+            ));
         }
         let paths = texts(rule, "/nonResourceURLs");
         let (groups, resources) = (texts(rule, "/apiGroups"), texts(rule, "/resources"));
@@ -114,7 +123,10 @@ fn rules(object: &Value, namespaced: bool, errors: &mut ErrorList) {
                 let detail = "namespaced rules cannot apply to non-resource URLs";
                 errors.push(Error::invalid(&at, value.clone(), detail));
             }
-            if !groups.is_empty() || !resources.is_empty() || !texts(rule, "/resourceNames").is_empty() {
+            if !groups.is_empty()
+                || !resources.is_empty()
+                || !texts(rule, "/resourceNames").is_empty()
+            {
                 let detail = "rules cannot apply to both regular resources and non-resource URLs";
                 errors.push(Error::invalid(&at, value, detail));
             }

@@ -32,7 +32,9 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
                 "priorityclasses",
                 Rules {
                     generation: true,
-                    prepare: |_, object, _| default_text(object, "preemptionPolicy", "PreemptLowerPriority"),
+                    prepare: |_, object, _| {
+                        default_text(object, "preemptionPolicy", "PreemptLowerPriority");
+                    },
                     validate,
                     ..Rules::PLAIN
                 },

@@ -22,11 +22,14 @@ const OLD_DEFAULT_CLASS: &str = "storageclass.beta.kubernetes.io/is-default-clas
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let group = "storage.k8s.io";
     vec![
-        Define::new(group, "v1", "StorageClass", "storageclasses").short(&["sc"]).columns(class_columns()).stored(
-            &parts.storage,
-            "storageclasses",
-            Rules { prepare: class_defaults, validate: validate_class, ..Rules::PLAIN },
-        ),
+        Define::new(group, "v1", "StorageClass", "storageclasses")
+            .short(&["sc"])
+            .columns(class_columns())
+            .stored(
+                &parts.storage,
+                "storageclasses",
+                Rules { prepare: class_defaults, validate: validate_class, ..Rules::PLAIN },
+            ),
         Define::new(group, "v1", "CSIDriver", "csidrivers").columns(driver_columns()).stored(
             &parts.storage,
             "csidrivers",
@@ -41,7 +44,9 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .columns([
                 Column::object_name(),
                 at("StorageClassName", "/storageClassName"),
-                column("Capacity", |object| object.get("capacity").map_or_else(|| "<unset>".to_owned(), plain)),
+                column("Capacity", |object| {
+                    object.get("capacity").map_or_else(|| "<unset>".to_owned(), plain)
+                }),
             ])
             .stored(&parts.storage, "csistoragecapacities", Rules::PLAIN),
         Define::new(group, "v1", "VolumeAttachment", "volumeattachments")
@@ -61,7 +66,9 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
 
 /// Whether claims without a class get this one.
 fn is_default(object: &Value) -> bool {
-    [DEFAULT_CLASS, OLD_DEFAULT_CLASS].iter().any(|name| meta::annotation(object, name) == Some("true"))
+    [DEFAULT_CLASS, OLD_DEFAULT_CLASS]
+        .iter()
+        .any(|name| meta::annotation(object, name) == Some("true"))
 }
 
 fn class_columns() -> Vec<Column> {
@@ -91,13 +98,26 @@ fn validate_class(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     if provisioner.is_empty() {
         errors.push(Error::required(&path, ""));
     } else {
-        errors.invalid_each(&path, provisioner, api::names::qualified_name(&provisioner.to_lowercase()));
+        errors.invalid_each(
+            &path,
+            provisioner,
+            api::names::qualified_name(&provisioner.to_lowercase()),
+        );
     }
     one_of(object, &Path::root(), "reclaimPolicy", &["Delete", "Retain"], errors);
-    one_of(object, &Path::root(), "volumeBindingMode", &["Immediate", "WaitForFirstConsumer"], errors);
+    one_of(
+        object,
+        &Path::root(),
+        "volumeBindingMode",
+        &["Immediate", "WaitForFirstConsumer"],
+        errors,
+    );
     let Some(old) = old else { return };
     if object.get("parameters") != old.get("parameters") {
-        errors.push(Error::forbidden(&Path::new("parameters"), "updates to parameters are forbidden."));
+        errors.push(Error::forbidden(
+            &Path::new("parameters"),
+            "updates to parameters are forbidden.",
+        ));
     }
     if object.get("provisioner") != old.get("provisioner") {
         errors.push(Error::forbidden(&path, "updates to provisioner are forbidden."));
@@ -130,7 +150,9 @@ fn driver_columns() -> Vec<Column> {
         boolean("PodInfoOnMount", |object| flag(object, "/spec/podInfoOnMount")),
         boolean("StorageCapacity", |object| flag(object, "/spec/storageCapacity")),
         column("TokenRequests", |object| match object.pointer("/spec/tokenRequests") {
-            Some(Value::Array(all)) => all.iter().map(|one| text(one, "/audience")).collect::<Vec<_>>().join(","),
+            Some(Value::Array(all)) => {
+                all.iter().map(|one| text(one, "/audience")).collect::<Vec<_>>().join(",")
+            }
             _ => "<unset>".to_owned(),
         }),
         boolean("RequiresRepublish", |object| flag(object, "/spec/requiresRepublish")),

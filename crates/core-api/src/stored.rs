@@ -52,7 +52,11 @@ pub(crate) async fn amend(
             return Ok(old);
         }
         let bytes = encode(&mut new);
-        match storage.store().update(&storage.key(key), bytes, Expect::Modified(current.modified), None).await {
+        match storage
+            .store()
+            .update(&storage.key(key), bytes, Expect::Modified(current.modified), None)
+            .await
+        {
             Ok(kv) => {
                 set_resource_version(&mut new, kv.modified);
                 return Ok(new);

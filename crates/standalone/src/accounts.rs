@@ -48,14 +48,27 @@ impl Accounts {
     ///
     /// # Errors
     /// When the objects cannot be read now.
-    pub async fn user(&self, token: &str, audiences: &[String], now: OffsetDateTime) -> Result<Option<(UserInfo, ServiceAccountToken)>, Status> {
+    pub async fn user(
+        &self,
+        token: &str,
+        audiences: &[String],
+        now: OffsetDateTime,
+    ) -> Result<Option<(UserInfo, ServiceAccountToken)>, Status> {
         let audiences: Vec<&str> = audiences.iter().map(String::as_str).collect();
-        let Ok(token_says) = self.keys.verifier.verify(token, &audiences, now) else { return Ok(None) };
-        let account = self.uid(&self.accounts, &format!("{}/{}", token_says.namespace, token_says.account.name)).await?;
+        let Ok(token_says) = self.keys.verifier.verify(token, &audiences, now) else {
+            return Ok(None);
+        };
+        let account = self
+            .uid(&self.accounts, &format!("{}/{}", token_says.namespace, token_says.account.name))
+            .await?;
         let bound = match &token_says.bound {
             Bound::Nothing => None,
-            Bound::Pod(pod, _) => self.uid(&self.pods, &format!("{}/{}", token_says.namespace, pod.name)).await?,
-            Bound::Secret(secret) => self.secret(&token_says.namespace, &secret.name, token).await?,
+            Bound::Pod(pod, _) => {
+                self.uid(&self.pods, &format!("{}/{}", token_says.namespace, pod.name)).await?
+            }
+            Bound::Secret(secret) => {
+                self.secret(&token_says.namespace, &secret.name, token).await?
+            }
             Bound::Node(node) => self.uid(&self.nodes, &node.name).await?,
         };
         let uid_of = |kind, _: &str, _: &str| match kind {
@@ -71,9 +84,18 @@ impl Accounts {
     }
 
     /// The secret's uid, if it is the one that holds this token.
-    async fn secret(&self, namespace: &str, name: &str, token: &str) -> Result<Option<String>, Status> {
+    async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        token: &str,
+    ) -> Result<Option<String>, Status> {
         use base64::Engine as _;
-        let entry = self.secrets.get(&format!("{namespace}/{name}"), Freshness::Newest).await.map_err(unavailable)?;
+        let entry = self
+            .secrets
+            .get(&format!("{namespace}/{name}"), Freshness::Newest)
+            .await
+            .map_err(unavailable)?;
         let Some(entry) = entry else { return Ok(None) };
         let object = entry.object();
         let held = object.pointer("/data/token").and_then(Value::as_str).unwrap_or_default();
@@ -90,8 +112,14 @@ fn unavailable(error: apimachinery::storage::ReadError) -> Status {
 
 #[async_trait]
 impl Tokens for Accounts {
-    async fn issue(&self, call: &Call, account: &Value, mut request: Value) -> Result<Value, Status> {
-        let now = OffsetDateTime::from_unix_timestamp(call.now.seconds()).map_err(Status::internal)?;
+    async fn issue(
+        &self,
+        call: &Call,
+        account: &Value,
+        mut request: Value,
+    ) -> Result<Value, Status> {
+        let now =
+            OffsetDateTime::from_unix_timestamp(call.now.seconds()).map_err(Status::internal)?;
         let asked = request.pointer("/spec/expirationSeconds").and_then(Value::as_i64);
         let life = clamp_lifetime(asked, LONGEST);
         let mut audiences: Vec<String> = request
@@ -104,7 +132,8 @@ impl Tokens for Accounts {
         }
         let namespace = meta::namespace(account);
         let bound = self.bound(namespace, request.pointer("/spec/boundObjectRef")).await?;
-        let account = Reference { name: meta::name(account).to_owned(), uid: meta::uid(account).to_owned() };
+        let account =
+            Reference { name: meta::name(account).to_owned(), uid: meta::uid(account).to_owned() };
         let token = self
             .keys
             .issuer
@@ -153,13 +182,18 @@ impl Accounts {
             "Secret" => (&self.secrets, format!("{namespace}/{name}"), "secrets"),
             "Node" => (&self.nodes, name.to_owned(), "nodes"),
             other => {
-                return Err(Status::bad_request(format!("cannot bind token to object of type {other}")));
+                return Err(Status::bad_request(format!(
+                    "cannot bind token to object of type {other}"
+                )));
             }
         };
         let found = self.uid(storage, &key).await?;
-        let found = found.ok_or_else(|| Status::not_found(&api::GroupResource::new("", plural), name))?;
+        let found =
+            found.ok_or_else(|| Status::not_found(&api::GroupResource::new("", plural), name))?;
         if !uid.is_empty() && uid != found {
-            let cause = format!("the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated");
+            let cause = format!(
+                "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+            );
             return Err(Status::conflict(&api::GroupResource::new("", plural), name, cause));
         }
         let reference = Reference { name: name.to_owned(), uid: found };

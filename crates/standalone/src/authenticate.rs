@@ -41,15 +41,16 @@ impl Credentials {
 #[async_trait]
 impl Authenticator for Credentials {
     async fn authenticate(&self, request: &Parts) -> Result<Option<UserInfo>, Status> {
-        if let Some(certificates) = request.extensions.get::<PeerCertificates>() {
-            if let Some(leaf) = certificates.0.first() {
-                let user = authn::certificate::user(leaf).map_err(|_| Status::unauthorized())?;
-                return Ok(Some(groups::authenticated(user)));
-            }
+        let certificates = request.extensions.get::<PeerCertificates>();
+        if let Some(leaf) = certificates.and_then(|certificates| certificates.0.first()) {
+            let user = authn::certificate::user(leaf).map_err(|_| Status::unauthorized())?;
+            return Ok(Some(groups::authenticated(user)));
         }
         let Some(token) = bearer(request) else { return Ok(None) };
         let audiences = [AUDIENCE.to_owned()];
-        if let Some((user, _)) = self.accounts.user(token, &audiences, OffsetDateTime::now_utc()).await? {
+        if let Some((user, _)) =
+            self.accounts.user(token, &audiences, OffsetDateTime::now_utc()).await?
+        {
             return Ok(Some(groups::authenticated(user)));
         }
         for tokens in &self.others {

@@ -28,14 +28,17 @@ pub async fn run(
 ) -> Result<(), Status> {
     let mut others = Vec::new();
     for object in objects(about, settings) {
-        if meta::kind(&object) == "Namespace" { create(local, catalog, object).await? } else { others.push(object) }
+        if meta::kind(&object) == "Namespace" {
+            create(local, catalog, object).await?;
+        } else {
+            others.push(object);
+        }
     }
     let current = PolicyObjects {
         cluster_roles: all(local, "clusterroles").await?,
         roles: all(local, "roles").await?,
         cluster_role_bindings: all(local, "clusterrolebindings").await?,
         role_bindings: all(local, "rolebindings").await?,
-        ..PolicyObjects::default()
     };
     for repair in repairs(shipped(), &current) {
         mend(local, repair).await?;
@@ -49,29 +52,39 @@ pub async fn run(
         roles: all(local, "roles").await?,
         cluster_role_bindings: all(local, "clusterrolebindings").await?,
         role_bindings: all(local, "rolebindings").await?,
-        ..PolicyObjects::default()
     }));
     Ok(())
 }
 
 async fn all<T: DeserializeOwned>(local: &Local, resource: &str) -> Result<Vec<T>, Status> {
     let mut list = local.get(&format!("{RBAC}/{resource}")).await?;
-    let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+    let items =
+        list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
     items.into_iter().map(|item| serde_json::from_value(item).map_err(Status::internal)).collect()
 }
 
 async fn mend(local: &Local, repair: Repair) -> Result<(), Status> {
     match repair {
-        Repair::ClusterRole(action, role) => put(local, action, "ClusterRole", "clusterroles", &role).await,
+        Repair::ClusterRole(action, role) => {
+            put(local, action, "ClusterRole", "clusterroles", &role).await
+        }
         Repair::Role(action, role) => put(local, action, "Role", "roles", &role).await,
         Repair::ClusterRoleBinding(action, binding) => {
             put(local, action, "ClusterRoleBinding", "clusterrolebindings", &binding).await
         }
-        Repair::RoleBinding(action, binding) => put(local, action, "RoleBinding", "rolebindings", &binding).await,
+        Repair::RoleBinding(action, binding) => {
+            put(local, action, "RoleBinding", "rolebindings", &binding).await
+        }
     }
 }
 
-async fn put(local: &Local, action: Action, kind: &str, plural: &str, object: &impl Serialize) -> Result<(), Status> {
+async fn put(
+    local: &Local,
+    action: Action,
+    kind: &str,
+    plural: &str,
+    object: &impl Serialize,
+) -> Result<(), Status> {
     let mut object = serde_json::to_value(object).map_err(Status::internal)?;
     object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
     object["kind"] = kind.into();
@@ -96,11 +109,21 @@ async fn put(local: &Local, action: Action, kind: &str, plural: &str, object: &i
 /// Makes an object unless it is there.
 async fn create(local: &Local, catalog: &Catalog, object: Value) -> Result<(), Status> {
     let gvk = meta::gvk(&object).map_err(Status::internal)?;
-    let resource = catalog.group(&gvk.group).and_then(|group| group.resources.iter().find(|r| r.kind == gvk.kind));
+    let resource = catalog
+        .group(&gvk.group)
+        .and_then(|group| group.resources.iter().find(|r| r.kind == gvk.kind));
     let Some(resource) = resource else {
-        return Err(Status::internal(format!("no resource is served for {} {}", gvk.api_version(), gvk.kind)));
+        return Err(Status::internal(format!(
+            "no resource is served for {} {}",
+            gvk.api_version(),
+            gvk.kind
+        )));
     };
-    let root = if gvk.group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{}", gvk.api_version()) };
+    let root = if gvk.group.is_empty() {
+        "/api/v1".to_owned()
+    } else {
+        format!("/apis/{}", gvk.api_version())
+    };
     let collection = if resource.namespaced {
         format!("{root}/namespaces/{}/{}", meta::namespace(&object), resource.plural)
     } else {

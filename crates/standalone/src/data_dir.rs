@@ -32,10 +32,14 @@ pub enum DataDirError {
         source: io::Error,
     },
     /// Another `berth up` runs on it.
-    #[error("{0} is in use by another `berth up`; stop that one, or give this one another --data-dir")]
+    #[error(
+        "{0} is in use by another `berth up`; stop that one, or give this one another --data-dir"
+    )]
     InUse(PathBuf),
     /// A newer release wrote it.
-    #[error("{path} has format {found}, this release reads up to {FORMAT}; use the release that wrote it")]
+    #[error(
+        "{path} has format {found}, this release reads up to {FORMAT}; use the release that wrote it"
+    )]
     Newer {
         /// The directory.
         path: PathBuf,
@@ -60,7 +64,12 @@ impl DataDir {
         let at = |source| DataDirError::Io { path: path.to_owned(), source };
         make_dir(path).map_err(at)?;
         let lock_path = path.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock_path);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path);
         let lock = lock.map_err(|source| DataDirError::Io { path: lock_path, source })?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(DataDirError::InUse(path.to_owned()));
@@ -68,7 +77,10 @@ impl DataDir {
         let dir = Self { path: path.to_owned(), _lock: lock };
         match dir.read("version")? {
             Some(found) if found.trim() != FORMAT => {
-                return Err(DataDirError::Newer { path: path.to_owned(), found: found.trim().to_owned() });
+                return Err(DataDirError::Newer {
+                    path: path.to_owned(),
+                    found: found.trim().to_owned(),
+                });
             }
             Some(_) => {}
             None => dir.write("version", FORMAT)?,
@@ -105,8 +117,12 @@ impl DataDir {
         let path = self.join(name);
         let beside = self.join(&format!("{name}.new"));
         let write = || {
-            let mut file =
-                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&beside)?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;
             fs::rename(&beside, &path)?;
@@ -132,7 +148,8 @@ mod tests {
         let dir = DataDir::open(&path).expect("opened");
         assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse(_))));
         dir.write("secret", "x").expect("written");
-        let mode = |name: &str| fs::metadata(path.join(name)).expect("there").permissions().mode() & 0o777;
+        let mode =
+            |name: &str| fs::metadata(path.join(name)).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(""), mode("secret"), mode("pki")), (0o700, 0o600, 0o700));
         dir.write("version", "2").expect("written");
         drop(dir);

@@ -5,7 +5,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use authn::authority::{Authority, AuthorityError, Identity, covers_names, issued_by, needs_renewal};
+use authn::authority::{
+    Authority, AuthorityError, Identity, covers_names, issued_by, needs_renewal,
+};
 use authn::jwk::{BadKey, KeySet, SigningKey};
 use authn::jwt::{Issuer, Verifier};
 use base64::Engine as _;
@@ -58,7 +60,11 @@ impl Keys {
     ///
     /// # Errors
     /// [`IdentityError`].
-    pub fn load(dir: &DataDir, names: &[String], now: OffsetDateTime) -> Result<Self, IdentityError> {
+    pub fn load(
+        dir: &DataDir,
+        names: &[String],
+        now: OffsetDateTime,
+    ) -> Result<Self, IdentityError> {
         let authority = match read(dir, "ca")? {
             Some(identity) => Authority::from_identity(identity)?,
             None => {
@@ -69,9 +75,12 @@ impl Keys {
         };
         let good = |identity: &Identity| {
             let certificate = identity.certificate_pem();
-            !needs_renewal(certificate, now) && issued_by(certificate, authority.identity().certificate_pem())
+            !needs_renewal(certificate, now)
+                && issued_by(certificate, authority.identity().certificate_pem())
         };
-        let serving = match read(dir, "serving")?.filter(|i| good(i) && covers_names(i.certificate_pem(), names)) {
+        let serving = match read(dir, "serving")?
+            .filter(|i| good(i) && covers_names(i.certificate_pem(), names))
+        {
             Some(identity) => identity,
             None => {
                 let identity = authority.serving(names, now)?;
@@ -109,17 +118,23 @@ impl Keys {
     pub fn tls(&self) -> Result<Arc<ServerConfig>, IdentityError> {
         let fail = |error: &dyn std::fmt::Display| IdentityError::Tls(error.to_string());
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(self.authority.identity().certificate_pem()).map_err(|e| fail(&e))? {
+        for certificate in
+            certificates(self.authority.identity().certificate_pem()).map_err(|e| fail(&e))?
+        {
             roots.add(certificate).map_err(|e| fail(&e))?;
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-            .allow_unauthenticated()
-            .build()
-            .map_err(|e| fail(&e))?;
+        let clients =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .allow_unauthenticated()
+                .build()
+                .map_err(|e| fail(&e))?;
         let mut chain = certificates(self.serving.certificate_pem()).map_err(|e| fail(&e))?;
-        chain.extend(certificates(self.authority.identity().certificate_pem()).map_err(|e| fail(&e))?);
-        let key = PrivateKeyDer::from_pem_slice(self.serving.key_pem().as_bytes()).map_err(|e| fail(&e))?;
+        chain.extend(
+            certificates(self.authority.identity().certificate_pem()).map_err(|e| fail(&e))?,
+        );
+        let key = PrivateKeyDer::from_pem_slice(self.serving.key_pem().as_bytes())
+            .map_err(|e| fail(&e))?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|e| fail(&e))?
@@ -149,8 +164,12 @@ impl Keys {
 #[must_use]
 pub fn serving_names(bind: IpAddr) -> Vec<String> {
     let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
-    for service in ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-    {
+    for service in [
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ] {
         names.push(service.to_owned());
     }
     if !bind.is_loopback() && !bind.is_unspecified() {
@@ -159,12 +178,15 @@ pub fn serving_names(bind: IpAddr) -> Vec<String> {
     names
 }
 
-fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, tokio_rustls::rustls::pki_types::pem::Error> {
+fn certificates(
+    pem: &str,
+) -> Result<Vec<CertificateDer<'static>>, tokio_rustls::rustls::pki_types::pem::Error> {
     CertificateDer::pem_slice_iter(pem.as_bytes()).collect()
 }
 
 fn read(dir: &DataDir, name: &str) -> Result<Option<Identity>, IdentityError> {
-    let (certificate, key) = (dir.read(&format!("pki/{name}.crt"))?, dir.read(&format!("pki/{name}.key"))?);
+    let (certificate, key) =
+        (dir.read(&format!("pki/{name}.crt"))?, dir.read(&format!("pki/{name}.key"))?);
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some(Identity::from_pem(&certificate, &key)?)),
         // A crash between the two leaves one; both are made anew.

@@ -48,19 +48,32 @@ impl Own {
 fn text(code: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(body::full(text));
     *response.status_mut() = code;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
 fn json(value: &Value) -> Response {
-    apimachinery::reply::encoded(StatusCode::OK, value, apimachinery::request::accept::Encoding::Json)
-        .unwrap_or_else(|status: Status| apimachinery::reply::status(&status))
+    apimachinery::reply::encoded(
+        StatusCode::OK,
+        value,
+        apimachinery::request::accept::Encoding::Json,
+    )
+    .unwrap_or_else(|status: Status| apimachinery::reply::status(&status))
 }
 
 #[async_trait]
 impl Paths for Own {
-    async fn answer(&self, _: &UserInfo, info: &RequestInfo, request: Request) -> Result<Response, Box<Request>> {
+    async fn answer(
+        &self,
+        _: &UserInfo,
+        info: &RequestInfo,
+        request: Request,
+    ) -> Result<Response, Box<Request>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Err(Box::new(request));
         }

@@ -89,9 +89,13 @@ impl ControlPlane {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let dir = DataDir::open(&settings.data_dir)?;
         let address = SocketAddr::new(settings.bind, settings.api_port);
-        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Bind { address, source })?;
-        let address = listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
-        let keys = Arc::new(Keys::load(&dir, &serving_names(settings.bind), OffsetDateTime::now_utc())?);
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Bind { address, source })?;
+        let address =
+            listener.local_addr().map_err(|source| StartError::Bind { address, source })?;
+        let keys =
+            Arc::new(Keys::load(&dir, &serving_names(settings.bind), OffsetDateTime::now_utc())?);
         let store = Arc::new(Sqlite::open(&dir.join("store"), &sqlite::Options::default())?);
         let shared: Arc<dyn Store> = store.clone();
         let storage = Storage::new(shared.clone(), "/");
@@ -119,7 +123,11 @@ impl ControlPlane {
         let server = Arc::new(server);
 
         let local = Local::new(server.clone(), own("apiserver"));
-        let host = if settings.bind.is_unspecified() { "127.0.0.1".to_owned() } else { settings.bind.to_string() };
+        let host = if settings.bind.is_unspecified() {
+            "127.0.0.1".to_owned()
+        } else {
+            settings.bind.to_string()
+        };
         let url = format!("https://{}", host_port(&host, address.port()));
         let about = core_api::bootstrap::About {
             issuer: url.clone(),
@@ -133,8 +141,14 @@ impl ControlPlane {
         dir.write("admin.kubeconfig", &keys.kubeconfig(&url))?;
 
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(controllers::policy(Local::new(server.clone(), own("policy-controller")), policy));
-        tasks.spawn(controllers::namespaces(Local::new(server.clone(), own("namespace-controller")), server.clone()));
+        tasks.spawn(controllers::policy(
+            Local::new(server.clone(), own("policy-controller")),
+            policy,
+        ));
+        tasks.spawn(controllers::namespaces(
+            Local::new(server.clone(), own("namespace-controller")),
+            server.clone(),
+        ));
         tasks.spawn(compaction::run(shared, compaction::Policy::default()));
         ready.store(true, Ordering::Relaxed);
         Ok(Self { dir, listener, server, keys, store, ready, tasks })
@@ -171,7 +185,13 @@ impl ControlPlane {
             stop.await;
             ready.store(false, Ordering::Relaxed);
         };
-        apimachinery::serve::serve(self.listener, Some(Arc::new(move || tls.clone())), self.server, stop).await;
+        apimachinery::serve::serve(
+            self.listener,
+            Some(Arc::new(move || tls.clone())),
+            self.server,
+            stop,
+        )
+        .await;
         self.tasks.shutdown().await;
         self.store.close();
         Ok(())

@@ -18,8 +18,10 @@ fn group(group: &Group) -> Value {
         .versions()
         .into_iter()
         .map(|version| {
-            let resources: Vec<Value> =
-                group.in_version(version).map(|(resource, _)| self::resource(resource, version)).collect();
+            let resources: Vec<Value> = group
+                .in_version(version)
+                .map(|(resource, _)| self::resource(resource, version))
+                .collect();
             json!({"version": version, "freshness": "Current", "resources": resources})
         })
         .collect();
@@ -45,14 +47,19 @@ fn resource(resource: &Resource, version: &str) -> Value {
         value["categories"] = json!(resource.categories);
     }
     if !resource.subresources.is_empty() {
-        value["subresources"] = resource.subresources.iter().map(|sub| subresource(sub, resource, version)).collect();
+        value["subresources"] =
+            resource.subresources.iter().map(|sub| subresource(sub, resource, version)).collect();
     }
     value
 }
 
 fn subresource(sub: &Subresource, resource: &Resource, version: &str) -> Value {
     // A subresource of the object's own kind is answered in the version that was asked for.
-    let version = if sub.kind.group == resource.group && sub.kind.kind == resource.kind { version } else { &sub.kind.version };
+    let version = if sub.kind.group == resource.group && sub.kind.kind == resource.kind {
+        version
+    } else {
+        &sub.kind.version
+    };
     json!({
         "subresource": sub.name,
         "responseKind": {"group": sub.kind.group, "version": version, "kind": sub.kind.kind},

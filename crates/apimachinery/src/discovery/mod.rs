@@ -26,14 +26,17 @@ impl Form {
     fn content_type(self) -> &'static str {
         match self {
             Self::V2 => "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList",
-            Self::V2Beta1 => "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+            Self::V2Beta1 => {
+                "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+            }
             Self::Legacy => Encoding::Json.media_type(),
         }
     }
 }
 
 fn wanted(headers: &HeaderMap) -> Form {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for clause in clauses(accept) {
         let aggregated = clause.parameter("as") == Some("APIGroupDiscoveryList")
             && clause.parameter("g") == Some("apidiscovery.k8s.io");
@@ -49,7 +52,11 @@ fn wanted(headers: &HeaderMap) -> Form {
 
 /// Answers a discovery path, or `None` when the path is none.
 #[must_use]
-pub fn answer(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Option<Result<Response, Status>> {
+pub fn answer(
+    catalog: &Catalog,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<Result<Response, Status>> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let value = match parts.as_slice() {
         ["api" | "apis"] => {
@@ -61,7 +68,12 @@ pub fn answer(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Option<Resu
                 Form::V2 => aggregated::groups(catalog, core, "apidiscovery.k8s.io/v2"),
                 Form::V2Beta1 => aggregated::groups(catalog, core, "apidiscovery.k8s.io/v2beta1"),
             };
-            return Some(Ok(document(headers, form.content_type(), value.to_string().into(), form != Form::Legacy)));
+            return Some(Ok(document(
+                headers,
+                form.content_type(),
+                value.to_string().into(),
+                form != Form::Legacy,
+            )));
         }
         ["api", version] => legacy::resources(catalog, "", version),
         ["apis", group] => legacy::group(catalog, group),
@@ -69,15 +81,24 @@ pub fn answer(catalog: &Catalog, path: &str, headers: &HeaderMap) -> Option<Resu
         _ => return None,
     };
     let value = value.ok_or_else(Status::no_such_path);
-    Some(value.map(|value| document(headers, Encoding::Json.media_type(), value.to_string().into(), false)))
+    Some(value.map(|value| {
+        document(headers, Encoding::Json.media_type(), value.to_string().into(), false)
+    }))
 }
 
 /// A document that changes only with the catalog; with an ETag, and 304 for a client that has it.
-pub(crate) fn document(headers: &HeaderMap, content_type: &'static str, bytes: Bytes, tagged: bool) -> Response {
+pub(crate) fn document(
+    headers: &HeaderMap,
+    content_type: &'static str,
+    bytes: Bytes,
+    tagged: bool,
+) -> Response {
     let etag = tagged.then(|| format!("\"{}\"", crate::digest::hex(&bytes)));
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let unchanged = etag.as_deref().is_some_and(|etag| {
-        known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag))
+        known.is_some_and(|known| {
+            known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)
+        })
     });
     let mut response = Response::new(if unchanged { body::empty() } else { body::full(bytes) });
     let head = response.headers_mut();

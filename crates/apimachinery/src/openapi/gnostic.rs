@@ -34,7 +34,8 @@ impl Message {
     }
 
     fn texts(&mut self, field: u64, value: Option<&Value>) {
-        for text in value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for text in value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             self.bytes(field, text.as_bytes());
         }
     }

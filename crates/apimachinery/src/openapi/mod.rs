@@ -44,20 +44,32 @@ struct Made {
 impl Documents {
     /// Answers an OpenAPI path, or `None` when the path is none.
     #[must_use]
-    pub fn answer(&self, catalog: &Arc<Catalog>, path: &str, headers: &HeaderMap) -> Option<Result<Response, Status>> {
+    pub fn answer(
+        &self,
+        catalog: &Arc<Catalog>,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Result<Response, Status>> {
         let rest = path.strip_prefix("/openapi/")?;
         let rest = rest.trim_end_matches('/');
         let answer = match rest.split_once('/') {
             None if rest == "v2" => {
                 let protobuf = wants_protobuf(headers);
-                let (name, content_type) = if protobuf { ("v2.pb", PROTOBUF_V2) } else { ("v2", JSON) };
+                let (name, content_type) =
+                    if protobuf { ("v2.pb", PROTOBUF_V2) } else { ("v2", JSON) };
                 let bytes = self.get(catalog, name, || {
                     let document = v2::document(catalog);
-                    Some(if protobuf { gnostic::encode(&document).into() } else { document.to_string().into() })
+                    Some(if protobuf {
+                        gnostic::encode(&document).into()
+                    } else {
+                        document.to_string().into()
+                    })
                 });
                 bytes.map(|bytes| document(headers, content_type, bytes, true))
             }
-            None if rest == "v3" => self.index(catalog).map(|bytes| document(headers, JSON, bytes, true)),
+            None if rest == "v3" => {
+                self.index(catalog).map(|bytes| document(headers, JSON, bytes, true))
+            }
             Some(("v3", at)) => {
                 self.group_version(catalog, at).map(|bytes| document(headers, JSON, bytes, true))
             }
@@ -67,7 +79,12 @@ impl Documents {
     }
 
     /// A document, made at its first use.
-    fn get(&self, catalog: &Arc<Catalog>, name: &str, make: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
+    fn get(
+        &self,
+        catalog: &Arc<Catalog>,
+        name: &str,
+        make: impl FnOnce() -> Option<Bytes>,
+    ) -> Option<Bytes> {
         let mut made = self.made.lock();
         if !std::ptr::eq(made.of.as_ptr(), Arc::as_ptr(catalog)) {
             *made = Made { of: Arc::downgrade(catalog), documents: HashMap::new() };
@@ -95,7 +112,11 @@ impl Documents {
         let mut paths = serde_json::Map::new();
         for group in catalog.groups() {
             for version in group.versions() {
-                let at = if group.name.is_empty() { format!("api/{version}") } else { format!("apis/{}/{version}", group.name) };
+                let at = if group.name.is_empty() {
+                    format!("api/{version}")
+                } else {
+                    format!("apis/{}/{version}", group.name)
+                };
                 let hash = crate::digest::hex(&self.group_version(catalog, &at)?);
                 let url = format!("/openapi/v3/{at}?hash={hash}");
                 paths.insert(at, serde_json::json!({"serverRelativeURL": url}));
@@ -106,10 +127,14 @@ impl Documents {
 }
 
 fn wants_protobuf(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accept =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     clauses(accept)
         .iter()
         .map(|clause| clause.media_type)
-        .find(|media_type| matches!(*media_type, "application/json" | "*/*") || media_type.contains("openapi.spec.v2"))
+        .find(|media_type| {
+            matches!(*media_type, "application/json" | "*/*")
+                || media_type.contains("openapi.spec.v2")
+        })
         .is_some_and(|media_type| media_type.contains("openapi.spec.v2"))
 }

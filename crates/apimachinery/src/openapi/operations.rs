@@ -37,9 +37,14 @@ const LIST: [(&str, &str); 9] = [
     ("timeoutSeconds", "integer"),
     ("watch", "boolean"),
 ];
-const WRITE: [(&str, &str); 3] = [("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
-const DELETE: [(&str, &str); 4] =
-    [("dryRun", "string"), ("gracePeriodSeconds", "integer"), ("orphanDependents", "boolean"), ("propagationPolicy", "string")];
+const WRITE: [(&str, &str); 3] =
+    [("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
+const DELETE: [(&str, &str); 4] = [
+    ("dryRun", "string"),
+    ("gracePeriodSeconds", "integer"),
+    ("orphanDependents", "boolean"),
+    ("propagationPolicy", "string"),
+];
 
 /// What stands where in the path, with the verb that it needs: method, verb, action, on one object.
 const METHODS: [(&str, Verbs, &str, bool); 7] = [
@@ -61,11 +66,16 @@ pub fn of(resource: &Resource, version: usize) -> Vec<Operation> {
     } else {
         format!("/apis/{}/{version_name}", resource.group)
     };
-    let scoped = if resource.namespaced { format!("{root}/namespaces/{{namespace}}") } else { root.clone() };
+    let scoped =
+        if resource.namespaced { format!("{root}/namespaces/{{namespace}}") } else { root.clone() };
     let collection = format!("{scoped}/{}", resource.plural);
     let gvk = json!({"group": resource.group, "version": version_name, "kind": resource.kind});
     let camel = |text: &str| text.split(['.', '-', '/']).map(capital).collect::<String>();
-    let group = if resource.group.is_empty() { "Core".to_owned() } else { camel(resource.group.split('.').next().unwrap_or_default()) };
+    let group = if resource.group.is_empty() {
+        "Core".to_owned()
+    } else {
+        camel(resource.group.split('.').next().unwrap_or_default())
+    };
     let place = format!("{group}{}", capital(version_name));
     let namespaced = if resource.namespaced { "Namespaced" } else { "" };
     let mut all = Vec::new();
@@ -83,16 +93,35 @@ pub fn of(resource: &Resource, version: usize) -> Vec<Operation> {
         };
         let query = query(action);
         let body = matches!(action, "post" | "put" | "patch" | "delete" | "deletecollection");
-        all.push(Operation { path, method, id, action, gvk: gvk.clone(), query, body, list: action == "list" });
+        all.push(Operation {
+            path,
+            method,
+            id,
+            action,
+            gvk: gvk.clone(),
+            query,
+            body,
+            list: action == "list",
+        });
     }
     if resource.namespaced && resource.verbs.has(Verbs::LIST) {
         let path = format!("{root}/{}", resource.plural);
         let id = format!("list{place}{}ForAllNamespaces", resource.kind);
         let query = query("list");
-        all.push(Operation { path, method: "get", id, action: "list", gvk, query, body: false, list: true });
+        all.push(Operation {
+            path,
+            method: "get",
+            id,
+            action: "list",
+            gvk,
+            query,
+            body: false,
+            list: true,
+        });
     }
     for sub in &resource.subresources {
-        let gvk = json!({"group": sub.kind.group, "version": sub.kind.version, "kind": sub.kind.kind});
+        let gvk =
+            json!({"group": sub.kind.group, "version": sub.kind.version, "kind": sub.kind.kind});
         for (method, verb, action) in [
             ("get", Verbs::GET, "get"),
             ("post", Verbs::CREATE, "post"),
@@ -128,7 +157,9 @@ fn query(action: &str) -> Vec<(&'static str, &'static str)> {
         "post" | "put" => WRITE.to_vec(),
         "patch" => WRITE.into_iter().chain([("force", "boolean")]).collect(),
         "delete" => DELETE.to_vec(),
-        "deletecollection" => LIST.into_iter().chain(DELETE).filter(|(name, _)| !name.starts_with("watch")).collect(),
+        "deletecollection" => {
+            LIST.into_iter().chain(DELETE).filter(|(name, _)| !name.starts_with("watch")).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -140,7 +171,10 @@ fn capital(text: &str) -> String {
 
 /// Puts operations into a `paths` map; `write` makes the document's own form of one.
 #[must_use]
-pub fn paths(operations: Vec<Operation>, write: impl Fn(&Operation) -> Value) -> Map<String, Value> {
+pub fn paths(
+    operations: Vec<Operation>,
+    write: impl Fn(&Operation) -> Value,
+) -> Map<String, Value> {
     let mut paths = Map::new();
     for operation in operations {
         let entry = paths.entry(operation.path.clone()).or_insert_with(|| json!({}));

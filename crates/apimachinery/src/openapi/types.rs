@@ -23,23 +23,26 @@ impl Definitions {
     /// Adds a kind's schema under a name, marked with what kind it is; answers the reference.
     pub fn root(&mut self, schema: &Schema, fallback: &str, gvk: Value) -> Value {
         let name = match &schema.root {
-            Type::Object(id) if !schema.types.get(*id).name.is_empty() => schema.types.get(*id).name.clone(),
+            Type::Object(id) if !schema.types.get(*id).name.is_empty() => {
+                schema.types.get(*id).name.clone()
+            }
             _ => fallback.to_owned(),
         };
         let mut value = match &schema.root {
             Type::Object(id) => self.object(&schema.types, *id),
             _ => json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
         };
-        let kinds = match self.done.get(&name).and_then(|old| old.get("x-kubernetes-group-version-kind")) {
-            Some(Value::Array(old)) => {
-                let mut kinds = old.clone();
-                if !kinds.contains(&gvk) {
-                    kinds.push(gvk);
+        let kinds =
+            match self.done.get(&name).and_then(|old| old.get("x-kubernetes-group-version-kind")) {
+                Some(Value::Array(old)) => {
+                    let mut kinds = old.clone();
+                    if !kinds.contains(&gvk) {
+                        kinds.push(gvk);
+                    }
+                    kinds
                 }
-                kinds
-            }
-            _ => vec![gvk],
-        };
+                _ => vec![gvk],
+            };
         value["x-kubernetes-group-version-kind"] = kinds.into();
         self.done.insert(name.clone(), value);
         self.reference(&name)
@@ -72,7 +75,8 @@ impl Definitions {
         if !properties.is_empty() {
             value["properties"] = properties.into();
         }
-        let required: Vec<&str> = object.fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
+        let required: Vec<&str> =
+            object.fields.iter().filter(|f| f.required).map(|f| f.name.as_str()).collect();
         if !required.is_empty() {
             value["required"] = json!(required);
         }
@@ -108,10 +112,13 @@ impl Definitions {
             Type::Integer(bits) => json!({"type": "integer", "format": format!("int{bits}")}),
             Type::Number => json!({"type": "number", "format": "double"}),
             Type::Boolean => json!({"type": "boolean"}),
-            Type::IntOrString => json!({"type": "string", "format": "int-or-string", "x-kubernetes-int-or-string": true}),
+            Type::IntOrString => {
+                json!({"type": "string", "format": "int-or-string", "x-kubernetes-int-or-string": true})
+            }
             Type::Time | Type::MicroTime => json!({"type": "string", "format": "date-time"}),
             Type::Map(map) => {
-                let mut value = json!({"type": "object", "additionalProperties": self.ty(types, &map.values)});
+                let mut value =
+                    json!({"type": "object", "additionalProperties": self.ty(types, &map.values)});
                 if map.atomic {
                     value["x-kubernetes-map-type"] = "atomic".into();
                 }
@@ -138,7 +145,9 @@ impl Definitions {
                     return self.object(types, *id);
                 }
                 let name = object.name.clone();
-                if !self.seen.contains(&(std::ptr::from_ref(types) as usize, *id)) && !self.done.contains_key(&name) {
+                if !self.seen.contains(&(std::ptr::from_ref(types) as usize, *id))
+                    && !self.done.contains_key(&name)
+                {
                     let value = self.object(types, *id);
                     self.done.entry(name.clone()).or_insert(value);
                 }

@@ -21,7 +21,7 @@ pub fn fallback_name(group: &str, version: &str, kind: &str) -> String {
 
 /// A list of a kind.
 #[must_use]
-pub fn list_definition(item: &Value, gvk: Value) -> Value {
+pub fn list_definition(item: &Value, gvk: &Value) -> Value {
     json!({
         "type": "object",
         "required": ["items"],
@@ -44,11 +44,16 @@ pub fn document(catalog: &Catalog) -> Value {
         for (at, version) in resource.versions.iter().enumerate() {
             let (group, name) = (resource.group.as_str(), version.name.as_str());
             let gvk = json!({"group": group, "version": name, "kind": resource.kind});
-            let object = definitions.root(&version.schema, &fallback_name(group, name, &resource.kind), gvk);
+            let object =
+                definitions.root(&version.schema, &fallback_name(group, name, &resource.kind), gvk);
             let list_gvk = json!({"group": group, "version": name, "kind": resource.list_kind});
-            let list = definitions
-                .add(&fallback_name(group, name, &resource.list_kind), list_definition(&object, list_gvk));
-            paths.extend(operations::paths(operations::of(resource, at), |operation| write(operation, &object, &list)));
+            let list = definitions.add(
+                &fallback_name(group, name, &resource.list_kind),
+                list_definition(&object, &list_gvk),
+            );
+            paths.extend(operations::paths(operations::of(resource, at), |operation| {
+                write(operation, &object, &list)
+            }));
         }
     }
     json!({
@@ -64,7 +69,12 @@ pub fn document(catalog: &Catalog) -> Value {
 fn write(operation: &Operation, object: &Value, list: &Value) -> Value {
     let mut parameters: Vec<Value> = path_parameters(&operation.path)
         .map(|name| json!({"name": name, "in": "path", "required": true, "type": "string"}))
-        .chain(operation.query.iter().map(|(name, kind)| json!({"name": name, "in": "query", "type": kind})))
+        .chain(
+            operation
+                .query
+                .iter()
+                .map(|(name, kind)| json!({"name": name, "in": "query", "type": kind})),
+        )
         .collect();
     if operation.body {
         let schema = match operation.action {
@@ -72,7 +82,8 @@ fn write(operation: &Operation, object: &Value, list: &Value) -> Value {
             _ => json!({"type": "object"}),
         };
         let required = !operation.action.starts_with("delete");
-        parameters.push(json!({"name": "body", "in": "body", "required": required, "schema": schema}));
+        parameters
+            .push(json!({"name": "body", "in": "body", "required": required, "schema": schema}));
     }
     let answer = if operation.list { list } else { object };
     json!({

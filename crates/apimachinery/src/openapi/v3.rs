@@ -8,7 +8,8 @@ use super::types::Definitions;
 use crate::catalog::Catalog;
 
 const PREFIX: &str = "#/components/schemas/";
-const BODIES: [&str; 3] = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
+const BODIES: [&str; 3] =
+    ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
 const PATCHES: [&str; 4] = [
     "application/apply-patch+yaml",
     "application/json-patch+json",
@@ -30,7 +31,7 @@ pub fn document(catalog: &Catalog, group: &str, version: &str) -> Option<Value> 
         let list_gvk = json!({"group": group, "version": version, "kind": resource.list_kind});
         let list = definitions.add(
             &super::v2::fallback_name(group, version, &resource.list_kind),
-            super::v2::list_definition(&object, list_gvk),
+            super::v2::list_definition(&object, &list_gvk),
         );
         let all = operations::of(resource, at);
         paths.extend(operations::paths(all, |operation| write(operation, &object, &list)));
@@ -77,5 +78,9 @@ fn write(operation: &Operation, object: &Value, list: &Value) -> Value {
 }
 
 fn content(types: &[&str], schema: &Value) -> Value {
-    types.iter().map(|t| ((*t).to_owned(), json!({"schema": schema}))).collect::<serde_json::Map<_, _>>().into()
+    types
+        .iter()
+        .map(|t| ((*t).to_owned(), json!({"schema": schema})))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }

@@ -78,7 +78,10 @@ impl Clause<'_> {
     /// The parameter of that name.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+        self.parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
     }
 }
 
@@ -167,9 +170,15 @@ mod tests {
         assert_eq!(negotiate(typed, false).expect("acceptable").encoding, Encoding::Json);
         assert_eq!(negotiate(typed, true).expect("acceptable").encoding, Encoding::Protobuf);
         assert!(negotiate("text/html", false).is_none());
-        assert_eq!(negotiate("text/html, */*;q=0.1", false).expect("acceptable").encoding, Encoding::Json);
+        assert_eq!(
+            negotiate("text/html, */*;q=0.1", false).expect("acceptable").encoding,
+            Encoding::Json
+        );
         assert_eq!(negotiate("", false).expect("acceptable").form, As::Object);
         let partial = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-        assert_eq!(negotiate(partial, false).expect("ok").form, As::PartialMetadata(MetaVersion::V1));
+        assert_eq!(
+            negotiate(partial, false).expect("ok").form,
+            As::PartialMetadata(MetaVersion::V1)
+        );
     }
 }

@@ -49,7 +49,10 @@ impl Verb {
     /// Whether the request changes nothing.
     #[must_use]
     pub fn is_read(self) -> bool {
-        matches!(self, Self::Get | Self::List | Self::Watch | Self::Other("get" | "head" | "options"))
+        matches!(
+            self,
+            Self::Get | Self::List | Self::Watch | Self::Other("get" | "head" | "options")
+        )
     }
 }
 
@@ -100,8 +103,11 @@ impl RequestInfo {
     /// list or watch restricted by `fieldSelector=metadata.name=x` is authorized for that name.
     #[must_use]
     pub fn parse(method: &Method, path: &str, query: &str) -> Self {
-        let mut info =
-            Self { path: path.to_owned(), kind: Kind::NonResource, verb: Verb::Other(lower(method)) };
+        let mut info = Self {
+            path: path.to_owned(),
+            kind: Kind::NonResource,
+            verb: Verb::Other(lower(method)),
+        };
         let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         let group = match parts.first() {
             Some(&"api") if parts.len() >= 3 => {
@@ -122,7 +128,8 @@ impl RequestInfo {
         let mut at = ResourcePath { group, version, ..ResourcePath::default() };
         if parts.first() == Some(&"namespaces") && parts.len() > 1 {
             at.namespace = parts[1].to_owned();
-            let own = parts.len() == 2 || (parts.len() == 3 && NAMESPACE_SUBRESOURCES.contains(&parts[2]));
+            let own = parts.len() == 2
+                || (parts.len() == 3 && NAMESPACE_SUBRESOURCES.contains(&parts[2]));
             // Only the core group's namespaces are objects of that path; elsewhere it is a prefix alone.
             if !own || (!at.group.is_empty() && parts.len() > 2) {
                 parts.drain(..2);
@@ -145,10 +152,11 @@ impl RequestInfo {
             ("DELETE", true) => Verb::DeleteCollection,
             _ => info.verb,
         };
-        if matches!(info.verb, Verb::List | Verb::Watch | Verb::DeleteCollection) && at.name.is_empty() {
-            if let Some(name) = selected_name(query) {
-                at.name = name;
-            }
+        if matches!(info.verb, Verb::List | Verb::Watch | Verb::DeleteCollection)
+            && at.name.is_empty()
+            && let Some(name) = selected_name(query)
+        {
+            at.name = name;
         }
         info.kind = Kind::Resource(at);
         info
@@ -180,18 +188,20 @@ fn lower(method: &Method) -> &'static str {
 
 /// Whether a boolean query parameter is set, as Kubernetes reads it: present without a value counts.
 fn flag(query: &str, name: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == name)
-        .is_some_and(|(_, value)| !matches!(value.as_ref(), "0" | "false" | "False" | "FALSE" | "f" | "F"))
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).is_some_and(
+        |(_, value)| !matches!(value.as_ref(), "0" | "false" | "False" | "FALSE" | "f" | "F"),
+    )
 }
 
 /// The name that `fieldSelector=metadata.name=x` restricts a list to, when that is all it says of names.
 fn selected_name(query: &str) -> Option<String> {
-    let (_, selector) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "fieldSelector")?;
+    let (_, selector) =
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "fieldSelector")?;
     selector.split(',').find_map(|term| {
         let (field, value) = term.split_once('=')?;
         let value = value.strip_prefix('=').unwrap_or(value);
-        (field == "metadata.name" && !value.is_empty() && !value.contains('/')).then(|| value.to_owned())
+        (field == "metadata.name" && !value.is_empty() && !value.contains('/'))
+            .then(|| value.to_owned())
     })
 }
 
@@ -215,18 +225,39 @@ mod tests {
             ("GET", "/api/v1/pods?watch=false", ("", "", "pods", "", "", "list")),
             ("GET", "/api/v1/watch/namespaces/a/pods", ("", "a", "pods", "", "", "watch")),
             ("GET", "/api/v1/namespaces/a", ("", "a", "namespaces", "a", "", "get")),
-            ("PUT", "/api/v1/namespaces/a/finalize", ("", "a", "namespaces", "a", "finalize", "update")),
+            (
+                "PUT",
+                "/api/v1/namespaces/a/finalize",
+                ("", "a", "namespaces", "a", "finalize", "update"),
+            ),
             ("GET", "/api/v1/namespaces/a/pods/b/log", ("", "a", "pods", "b", "log", "get")),
-            ("POST", "/apis/apps/v1/namespaces/a/deployments", ("apps", "a", "deployments", "", "", "create")),
-            ("DELETE", "/apis/apps/v1/namespaces/a/deployments", ("apps", "a", "deployments", "", "", "deletecollection")),
-            ("GET", "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx", ("", "a", "pods", "x", "", "list")),
-            ("GET", "/api/v1/namespaces/a/services/s/proxy/x/y", ("", "a", "services", "s", "proxy/x/y", "get")),
+            (
+                "POST",
+                "/apis/apps/v1/namespaces/a/deployments",
+                ("apps", "a", "deployments", "", "", "create"),
+            ),
+            (
+                "DELETE",
+                "/apis/apps/v1/namespaces/a/deployments",
+                ("apps", "a", "deployments", "", "", "deletecollection"),
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/a/pods?fieldSelector=metadata.name%3Dx",
+                ("", "a", "pods", "x", "", "list"),
+            ),
+            (
+                "GET",
+                "/api/v1/namespaces/a/services/s/proxy/x/y",
+                ("", "a", "services", "s", "proxy/x/y", "get"),
+            ),
             ("GET", "/apis/apps/v1", ("", "", "", "", "", "get")),
             ("HEAD", "/", ("", "", "", "", "", "head")),
         ];
         for (method, target, want) in table {
             let got = at(method, target);
-            let want = (want.0.into(), want.1.into(), want.2.into(), want.3.into(), want.4.into(), want.5);
+            let want =
+                (want.0.into(), want.1.into(), want.2.into(), want.3.into(), want.4.into(), want.5);
             assert_eq!(got, want, "{method} {target}");
         }
     }

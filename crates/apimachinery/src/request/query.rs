@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Query parameters of the API's verbs. Unknown ones are ignored, as clients send many (guide-commands.md 9.17).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// `fieldValidation`: what happens to fields that the kind does not have.
@@ -122,11 +121,13 @@ fn boolean(value: &str) -> bool {
     !matches!(value, "false" | "0" | "False" | "FALSE" | "f" | "F")
 }
 
-fn integer(key: &Cow<'_, str>, value: &str) -> Result<i64, BadQuery> {
+fn integer(key: &str, value: &str) -> Result<i64, BadQuery> {
     if value.is_empty() {
         return Ok(0);
     }
-    value.parse().map_err(|_| BadQuery(format!("parameter {key}: strconv.ParseInt: parsing {value:?}: invalid syntax")))
+    value.parse().map_err(|_| {
+        BadQuery(format!("parameter {key}: strconv.ParseInt: parsing {value:?}: invalid syntax"))
+    })
 }
 
 fn version_match(value: &str) -> Result<Option<VersionMatch>, BadQuery> {
@@ -144,7 +145,9 @@ fn dry_run(value: &str) -> Result<bool, BadQuery> {
     match value {
         "" => Ok(false),
         "All" => Ok(true),
-        other => Err(BadQuery(format!("dryRun: Unsupported value: {other:?}: supported values: \"All\""))),
+        other => Err(BadQuery(format!(
+            "dryRun: Unsupported value: {other:?}: supported values: \"All\""
+        ))),
     }
 }
 
@@ -165,7 +168,9 @@ mod tests {
 
     #[test]
     fn known_parameters_are_read_and_unknown_ones_ignored() {
-        let query = Query::parse("limit=500&watch&timeoutSeconds=30&dryRun=All&fieldValidation=Strict&x=y&force=true");
+        let query = Query::parse(
+            "limit=500&watch&timeoutSeconds=30&dryRun=All&fieldValidation=Strict&x=y&force=true",
+        );
         let query = query.expect("a good query");
         assert_eq!((query.limit, query.watch, query.dry_run), (500, true, true));
         assert_eq!(query.timeout, Some(Duration::from_secs(30)));

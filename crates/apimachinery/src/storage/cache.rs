@@ -21,6 +21,9 @@ const RING_BYTES: usize = 4 << 20;
 /// How many undelivered events a watcher may have before it is cut off; it resumes from its last one.
 const WATCHER_QUEUE: usize = 1024;
 
+/// Whether an object fulfils what selectors demand.
+pub type Predicate = Arc<dyn Fn(&Entry) -> bool + Send + Sync>;
+
 /// Which objects a list or watch is about.
 #[derive(Clone)]
 pub struct Selection {
@@ -29,7 +32,7 @@ pub struct Selection {
     /// Only this name.
     pub name: Option<String>,
     /// What selectors demand beyond that.
-    pub matches: Option<Arc<dyn Fn(&Entry) -> bool + Send + Sync>>,
+    pub matches: Option<Predicate>,
 }
 
 impl std::fmt::Debug for Selection {
@@ -85,7 +88,10 @@ pub fn tell(change: &Change, selection: &Selection) -> Option<Told> {
     match (before, now) {
         (false, Some(now)) => Some(Told::Added(now.clone())),
         (true, Some(now)) => Some(Told::Modified(now.clone())),
-        (true, None) => change.previous.clone().map(|previous| Told::Deleted(at_revision(&previous, change.revision))),
+        (true, None) => change
+            .previous
+            .clone()
+            .map(|previous| Told::Deleted(at_revision(&previous, change.revision))),
         (false, None) => None,
     }
 }
@@ -229,16 +235,30 @@ impl Cache {
     /// The selected objects after key `after`, at most `limit` (0: all). `now` is a revision up to which the feed is
     /// known to have told everything.
     #[must_use]
-    pub fn list(&self, selection: &Selection, limit: usize, after: Option<&str>, now: Revision) -> Listed {
+    pub fn list(
+        &self,
+        selection: &Selection,
+        limit: usize,
+        after: Option<&str>,
+        now: Revision,
+    ) -> Listed {
         let prefix = selection.key_prefix();
         let state = self.state.lock();
         let revision = state.revision.max(now);
         if let Some(name) = &selection.name {
             // One object, by its key, wherever the name and namespace say all.
-            if !selection.namespace.is_empty() || state.objects.keys().next().is_none_or(|key| !key.contains('/')) {
+            if !selection.namespace.is_empty()
+                || state.objects.keys().next().is_none_or(|key| !key.contains('/'))
+            {
                 let key = format!("{prefix}{name}");
-                let entries = state.objects.get(key.as_str()).filter(|e| selection.contains(e)).cloned();
-                return Listed { entries: entries.into_iter().collect(), revision, next: None, remaining: None };
+                let entries =
+                    state.objects.get(key.as_str()).filter(|e| selection.contains(e)).cloned();
+                return Listed {
+                    entries: entries.into_iter().collect(),
+                    revision,
+                    next: None,
+                    remaining: None,
+                };
             }
         }
         let from = match after {
@@ -272,10 +292,21 @@ impl Cache {
     /// Begins a watch: with the present state first when `after` is none, else with the changes after it. None: these
     /// changes are no longer in memory.
     #[must_use]
-    pub fn subscribe(&self, selection: Selection, after: Option<Revision>, now: Revision) -> Option<Subscription> {
+    pub fn subscribe(
+        &self,
+        selection: Selection,
+        after: Option<Revision>,
+        now: Revision,
+    ) -> Option<Subscription> {
         let mut state = self.state.lock();
         let first = match after {
-            None => state.objects.values().filter(|e| selection.contains(e)).cloned().map(Told::Added).collect(),
+            None => state
+                .objects
+                .values()
+                .filter(|e| selection.contains(e))
+                .cloned()
+                .map(Told::Added)
+                .collect(),
             Some(after) if after < state.ring_from => return None,
             Some(after) => state
                 .ring
@@ -324,7 +355,8 @@ impl State {
         .or(change.previous);
         if change.now.is_none() {
             // Once for all watchers, not once for each.
-            change.previous = change.previous.map(|previous| at_revision(&previous, change.revision));
+            change.previous =
+                change.previous.map(|previous| at_revision(&previous, change.revision));
         }
         self.watchers.retain(|watcher| match tell(&change, &watcher.selection) {
             Some(told) => watcher.queue.try_send(told).is_ok(),
@@ -342,7 +374,8 @@ impl State {
 
 impl Change {
     fn size(&self) -> usize {
-        self.now.as_ref().map_or(0, |e| e.json.len()) + self.previous.as_ref().map_or(0, |e| e.json.len())
+        self.now.as_ref().map_or(0, |e| e.json.len())
+            + self.previous.as_ref().map_or(0, |e| e.json.len())
     }
 }
 
@@ -352,12 +385,14 @@ mod tests {
     use serde_json::json;
 
     fn entry(key: &str, revision: Revision, app: &str) -> Arc<Entry> {
-        let object = json!({"metadata": {"labels": {"app": app}, "resourceVersion": revision.to_string()}});
+        let object =
+            json!({"metadata": {"labels": {"app": app}, "resourceVersion": revision.to_string()}});
         Arc::new(Entry::new(key, revision, &object, &[]))
     }
 
     fn app_a() -> Selection {
-        let matches: Arc<dyn Fn(&Entry) -> bool + Send + Sync> = Arc::new(|e| e.label("app") == Some("a"));
+        let matches: Predicate =
+            Arc::new(|e| e.label("app") == Some("a"));
         Selection { namespace: "n".into(), name: None, matches: Some(matches) }
     }
 
@@ -368,7 +403,10 @@ mod tests {
         cache.apply(Change { revision: 3, now: Some(entry("n/x", 3, "a")), previous: None });
         cache.load(vec![entry("n/x", 2, "b")], 2);
         let mut watch = cache.subscribe(app_a(), Some(2), 3).expect("in the ring");
-        assert!(matches!(watch.first.as_slice(), [Told::Added(e)] if e.revision == 3), "the label came to match");
+        assert!(
+            matches!(watch.first.as_slice(), [Told::Added(e)] if e.revision == 3),
+            "the label came to match"
+        );
         cache.apply(Change { revision: 4, now: Some(entry("n/x", 4, "b")), previous: None });
         cache.apply(Change { revision: 5, now: Some(entry("m/x", 5, "a")), previous: None });
         cache.ask_progress(watch.id, 6);
@@ -381,10 +419,16 @@ mod tests {
     fn pages_follow_each_other() {
         let cache = Cache::default();
         cache.begin_load();
-        let all = (0..5).map(|i| entry(&format!("n/{i}"), i + 1, "a")).chain([entry("o/1", 9, "a")]).collect();
+        let all = (0..5)
+            .map(|i| entry(&format!("n/{i}"), i + 1, "a"))
+            .chain([entry("o/1", 9, "a")])
+            .collect();
         cache.load(all, 9);
         let page = cache.list(&Selection::of_namespace("n"), 2, None, 0);
-        assert_eq!((page.entries.len(), page.next.as_deref(), page.remaining), (2, Some("n/1"), Some(3)));
+        assert_eq!(
+            (page.entries.len(), page.next.as_deref(), page.remaining),
+            (2, Some("n/1"), Some(3))
+        );
         let page = cache.list(&Selection::of_namespace("n"), 0, Some("n/3"), 0);
         assert_eq!((page.entries.len(), page.next, page.remaining), (1, None, None));
         let named = Selection { name: Some("1".into()), ..Selection::of_namespace("") };

@@ -43,7 +43,12 @@ impl Entry {
     ///
     /// # Errors
     /// When the value is not a JSON object.
-    pub fn decode(prefix: &str, kv: &KeyValue, revision: Revision, fields: &[Field]) -> Result<Self, Undecodable> {
+    pub fn decode(
+        prefix: &str,
+        kv: &KeyValue,
+        revision: Revision,
+        fields: &[Field],
+    ) -> Result<Self, Undecodable> {
         let object = decode(kv, revision)?;
         Ok(Self::new(kv.key.strip_prefix(prefix).unwrap_or(&kv.key), revision, &object, fields))
     }
@@ -55,10 +60,14 @@ impl Entry {
             .pointer("/metadata/labels")
             .and_then(Value::as_object)
             .map(|labels| {
-                labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into()))).collect()
+                labels
+                    .iter()
+                    .filter_map(|(k, v)| Some((k.as_str().into(), v.as_str()?.into())))
+                    .collect()
             })
             .unwrap_or_default();
-        let fields = fields.iter().map(|(name, value)| (*name, value(object).into_boxed_str())).collect();
+        let fields =
+            fields.iter().map(|(name, value)| (*name, value(object).into_boxed_str())).collect();
         // A tree of strings, numbers and maps with string keys always serialises.
         let json = Bytes::from(serde_json::to_vec(object).unwrap_or_default());
         Self { key: key.into(), revision, json, labels, fields }
@@ -111,8 +120,8 @@ impl api::selector::Labels for Entry {
 /// # Errors
 /// When the value is not a JSON object.
 pub fn decode(kv: &KeyValue, revision: Revision) -> Result<Value, Undecodable> {
-    let mut object: Value =
-        serde_json::from_slice(&kv.value).map_err(|source| Undecodable { key: kv.key.clone(), source })?;
+    let mut object: Value = serde_json::from_slice(&kv.value)
+        .map_err(|source| Undecodable { key: kv.key.clone(), source })?;
     set_resource_version(&mut object, revision);
     Ok(object)
 }

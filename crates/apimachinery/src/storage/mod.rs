@@ -191,17 +191,19 @@ impl Storage {
             Event::Delete { previous, .. } => &previous.key,
         };
         let Some(resource) = self.find(key) else { return };
-        let read = |kv: &KeyValue, at| Entry::decode(&resource.prefix, kv, at, resource.fields).map(Arc::new);
-        let change = match event {
-            Event::Put { now, previous } => read(now, now.modified).map(|now| Change {
-                revision: now.revision,
-                previous: previous.as_ref().and_then(|kv| read(kv, kv.modified).ok()),
-                now: Some(now),
-            }),
-            Event::Delete { previous, revision } => {
-                read(previous, *revision).map(|gone| Change { revision: *revision, now: None, previous: Some(gone) })
-            }
+        let read = |kv: &KeyValue, at| {
+            Entry::decode(&resource.prefix, kv, at, resource.fields).map(Arc::new)
         };
+        let change =
+            match event {
+                Event::Put { now, previous } => read(now, now.modified).map(|now| Change {
+                    revision: now.revision,
+                    previous: previous.as_ref().and_then(|kv| read(kv, kv.modified).ok()),
+                    now: Some(now),
+                }),
+                Event::Delete { previous, revision } => read(previous, *revision)
+                    .map(|gone| Change { revision: *revision, now: None, previous: Some(gone) }),
+            };
         match change {
             Ok(change) => resource.cache.apply(change),
             Err(error) => tracing::error!(%error, "a stored object is damaged"),
@@ -211,7 +213,9 @@ impl Storage {
     /// The resource that a key belongs to.
     fn find(&self, key: &str) -> Option<Arc<ResourceCache>> {
         let caches = self.caches.read();
-        let (prefix, resource) = caches.range::<str, _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(key))).next_back()?;
+        let (prefix, resource) = caches
+            .range::<str, _>((std::ops::Bound::Unbounded, std::ops::Bound::Included(key)))
+            .next_back()?;
         key.starts_with(prefix.as_str()).then(|| resource.clone())
     }
 
@@ -313,7 +317,11 @@ impl ResourceStorage {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn get(&self, key: &str, freshness: Freshness) -> Result<Option<Arc<Entry>>, ReadError> {
+    pub async fn get(
+        &self,
+        key: &str,
+        freshness: Freshness,
+    ) -> Result<Option<Arc<Entry>>, ReadError> {
         self.storage.fresh(freshness).await?;
         Ok(self.loaded().await?.get(key).0)
     }
@@ -362,12 +370,15 @@ impl ResourceStorage {
             let list = List { revision: Some(revision), limit: wanted, after: after.take() };
             let page = self.storage.store.list(&prefix, list).await?;
             for kv in &page.items {
-                let entry = Entry::decode(&self.resource.prefix, kv, kv.modified, self.resource.fields)?;
+                let entry =
+                    Entry::decode(&self.resource.prefix, kv, kv.modified, self.resource.fields)?;
                 if selection.contains(&entry) {
                     listed.entries.push(Arc::new(entry));
                 }
             }
-            let (Some(last), Some(remaining)) = (page.items.last(), page.remaining) else { return Ok(listed) };
+            let (Some(last), Some(remaining)) = (page.items.last(), page.remaining) else {
+                return Ok(listed);
+            };
             if limit > 0 && listed.entries.len() >= limit {
                 listed.next = last.key.strip_prefix(&self.resource.prefix).map(str::to_owned);
                 listed.remaining = selection.matches.is_none().then_some(remaining);
@@ -400,7 +411,8 @@ impl ResourceStorage {
             let tail = async_stream(move |context| events.poll_recv(context));
             let stream = futures_util::stream::iter(first).chain(tail).map(Ok);
             let stream: ToldStream = Box::pin(stream.filter(move |told: &Result<Told, _>| {
-                let keep = told.as_ref().map_or(true, |told| told.revision() > skip || after.is_none());
+                let keep =
+                    told.as_ref().map_or(true, |told| told.revision() > skip || after.is_none());
                 std::future::ready(keep)
             }));
             return Ok(Watching { stream, revision, progress: Some((self.clone(), id)) });
@@ -422,7 +434,8 @@ impl ResourceStorage {
 impl ResourceCache {
     /// What a change of the store means for a watcher that is not fed by the cache.
     fn tell(&self, event: &Event, selection: &Selection) -> Option<Told> {
-        let read = |kv: &KeyValue, at| Entry::decode(&self.prefix, kv, at, self.fields).ok().map(Arc::new);
+        let read =
+            |kv: &KeyValue, at| Entry::decode(&self.prefix, kv, at, self.fields).ok().map(Arc::new);
         let change = match event {
             Event::Put { now, previous } => Change {
                 revision: now.modified,

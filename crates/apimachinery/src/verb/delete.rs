@@ -49,7 +49,8 @@ impl Options {
         let mut options = Self::default();
         let (policy, orphan) = if let Some(body) = body {
             options.grace = body.get("gracePeriodSeconds").and_then(Value::as_i64);
-            let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            let text =
+                |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
             options.uid = text("/preconditions/uid");
             options.resource_version = text("/preconditions/resourceVersion");
             let dry: Vec<&str> = body
@@ -58,10 +59,16 @@ impl Options {
                 .map(|all| all.iter().filter_map(Value::as_str).collect())
                 .unwrap_or_default();
             if let Some(other) = dry.iter().find(|d| **d != "All") {
-                return Err(invalid("dryRun", &format!("Unsupported value: {other:?}: supported values: \"All\"")));
+                return Err(invalid(
+                    "dryRun",
+                    &format!("Unsupported value: {other:?}: supported values: \"All\""),
+                ));
             }
             options.dry_run = !dry.is_empty() || call.query.dry_run;
-            (text("/propagationPolicy").unwrap_or_default(), body.get("orphanDependents").and_then(Value::as_bool))
+            (
+                text("/propagationPolicy").unwrap_or_default(),
+                body.get("orphanDependents").and_then(Value::as_bool),
+            )
         } else {
             options.grace = call.query.grace_period;
             options.dry_run = call.query.dry_run;
@@ -69,18 +76,21 @@ impl Options {
         };
         options.propagation = match (policy.as_str(), orphan) {
             ("", None) => None,
-            ("", Some(true)) => Some(Propagation::Orphan),
-            ("", Some(false)) => Some(Propagation::Background),
-            (_, Some(_)) => {
-                return Err(invalid("propagationPolicy", "Invalid value: orphanDependents and deletionPropagation cannot be both set"));
-            }
-            ("Orphan", None) => Some(Propagation::Orphan),
-            ("Background", None) => Some(Propagation::Background),
+            ("Orphan", None) | ("", Some(true)) => Some(Propagation::Orphan),
+            ("Background", None) | ("", Some(false)) => Some(Propagation::Background),
             ("Foreground", None) => Some(Propagation::Foreground),
+            (_, Some(_)) => {
+                return Err(invalid(
+                    "propagationPolicy",
+                    "Invalid value: orphanDependents and deletionPropagation cannot be both set",
+                ));
+            }
             (other, None) => {
                 return Err(invalid(
                     "propagationPolicy",
-                    &format!("Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""),
+                    &format!(
+                        "Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
+                    ),
                 ));
             }
         };
@@ -99,7 +109,11 @@ fn invalid(field: &str, text: &str) -> Status {
 ///
 /// # Errors
 /// 404, 409 for preconditions, what admission refuses, the store's troubles.
-pub async fn delete(call: &Call, parts: &ResourceParts<'_>, options: &Options) -> Result<Answer, Status> {
+pub async fn delete(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    options: &Options,
+) -> Result<Answer, Status> {
     one(call, parts, options, &call.at.name, &call.at.namespace).await
 }
 
@@ -113,7 +127,8 @@ async fn one(
     let resource = call.resource.group_resource();
     let key = crate::context::object_key(&call.resource, namespace, name);
     let not_found = || Status::not_found(&resource, name);
-    let mut current = parts.storage.read(&key).await.map_err(|e| read_failed(call, e))?.ok_or_else(not_found)?;
+    let mut current =
+        parts.storage.read(&key).await.map_err(|e| read_failed(call, e))?.ok_or_else(not_found)?;
     for _ in 0..TRIES {
         let mut old = decode(&current, current.modified).map_err(Status::internal)?;
         to_request_version(call, &mut old);
@@ -154,12 +169,17 @@ async fn one(
     Err(Status::modified(&resource, name))
 }
 
-fn check_preconditions(call: &Call, options: &Options, name: &str, old: &Value) -> Result<(), Status> {
+fn check_preconditions(
+    call: &Call,
+    options: &Options,
+    name: &str,
+    old: &Value,
+) -> Result<(), Status> {
     let resource = call.resource.group_resource();
-    if let Some(uid) = &options.uid {
-        if uid != meta::uid(old) {
-            return Err(objectmeta::wrong_uid(&resource, name, uid, meta::uid(old)));
-        }
+    if let Some(uid) = &options.uid
+        && uid != meta::uid(old)
+    {
+        return Err(objectmeta::wrong_uid(&resource, name, uid, meta::uid(old)));
     }
     if let Some(version) = &options.resource_version {
         let found = meta::resource_version(old);
@@ -237,11 +257,19 @@ fn dependents(parts: &ResourceParts<'_>, options: &Options, object: &mut Value) 
     }
 }
 
-fn done(call: &Call, parts: &ResourceParts<'_>, name: &str, old: Value, marked: Option<Value>) -> Answer {
+fn done(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    name: &str,
+    old: Value,
+    marked: Option<Value>,
+) -> Answer {
     match marked {
         Some(marked) => Answer::Object(StatusCode::OK, marked),
         None if parts.strategy.returns_deleted() => Answer::Object(StatusCode::OK, old),
-        None => Answer::Status(Status::success(&call.resource.group_resource(), name, meta::uid(&old))),
+        None => {
+            Answer::Status(Status::success(&call.resource.group_resource(), name, meta::uid(&old)))
+        }
     }
 }
 
@@ -249,10 +277,18 @@ fn done(call: &Call, parts: &ResourceParts<'_>, name: &str, old: Value, marked: 
 ///
 /// # Errors
 /// The first that cannot be deleted.
-pub async fn delete_collection(call: &Call, parts: &ResourceParts<'_>, options: &Options) -> Result<Answer, Status> {
+pub async fn delete_collection(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    options: &Options,
+) -> Result<Answer, Status> {
     let selection = super::read::selection(call, parts.storage)?;
     let limit = usize::try_from(call.query.limit).unwrap_or(usize::MAX);
-    let listed = parts.storage.list(&selection, limit, None, Freshness::Newest).await.map_err(|e| read_failed(call, e))?;
+    let listed = parts
+        .storage
+        .list(&selection, limit, None, Freshness::Newest)
+        .await
+        .map_err(|e| read_failed(call, e))?;
     let mut deleted = Vec::with_capacity(listed.entries.len());
     for entry in &listed.entries {
         match one(call, parts, options, entry.name(), entry.namespace()).await {

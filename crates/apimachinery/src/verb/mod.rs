@@ -36,13 +36,18 @@ pub(crate) fn store_failed(call: &Call, error: StoreError) -> Status {
         )),
         StoreError::Full(_) => {
             tracing::error!(%error, "the store is full");
-            Status::service_unavailable(format!("{error}: free space on the server's data directory; reads go on"))
+            Status::service_unavailable(format!(
+                "{error}: free space on the server's data directory; reads go on"
+            ))
         }
         StoreError::Unavailable(_) => {
             tracing::warn!(%error, "the store is not available");
             Status::server_timeout(&call.resource.group_resource(), call.info.verb.as_str(), 1)
         }
-        StoreError::Exists | StoreError::NotFound | StoreError::Conflict(_) | StoreError::Failed(_) => {
+        StoreError::Exists
+        | StoreError::NotFound
+        | StoreError::Conflict(_)
+        | StoreError::Failed(_) => {
             tracing::error!(%error, "the store failed");
             Status::internal(error)
         }

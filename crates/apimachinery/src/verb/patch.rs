@@ -39,8 +39,11 @@ const KINDS: [(&str, Kind); 4] = [
 /// The patch type of a request; `strategic` says whether the kind knows strategic patches (custom resources do not).
 fn kind(headers: &HeaderMap, strategic: bool) -> Result<Kind, Status> {
     let media_type = codec::media_type(headers);
-    let known: Vec<&str> =
-        KINDS.iter().filter(|(_, kind)| strategic || *kind != Kind::Strategic).map(|(name, _)| *name).collect();
+    let known: Vec<&str> = KINDS
+        .iter()
+        .filter(|(_, kind)| strategic || *kind != Kind::Strategic)
+        .map(|(name, _)| *name)
+        .collect();
     KINDS
         .iter()
         .find(|(name, kind)| *name == media_type && (strategic || *kind != Kind::Strategic))
@@ -59,7 +62,9 @@ impl Decoded {
     fn read(kind: Kind, bytes: &[u8]) -> Result<Self, Status> {
         let value = codec::json(bytes)?.value;
         match kind {
-            Kind::Json => json::Patch::decode(value).map(Self::Json).map_err(|e| refused(e.answer(), &e.message())),
+            Kind::Json => json::Patch::decode(value)
+                .map(Self::Json)
+                .map_err(|e| refused(e.answer(), &e.message())),
             Kind::Strategic => Ok(Self::Strategic(value)),
             Kind::Merge | Kind::Apply => Ok(Self::Merge(value)),
         }
@@ -67,15 +72,14 @@ impl Decoded {
 
     fn apply(&self, schema: &schema::Schema, object: Value) -> Result<Value, Status> {
         match self {
-            Self::Json(patch) => {
-                patch.apply(object, json::Dialect::Kubernetes).map_err(|e| refused(e.answer(), &e.message()))
-            }
+            Self::Json(patch) => patch
+                .apply(object, json::Dialect::Kubernetes)
+                .map_err(|e| refused(e.answer(), &e.message())),
             Self::Merge(patch) => {
                 merge::apply(object, patch.clone()).map_err(|e| refused(e.answer(), &e.to_string()))
             }
-            Self::Strategic(patch) => {
-                strategic::apply(schema.view(), object, patch.clone()).map_err(|e| refused(e.answer(), &e.message()))
-            }
+            Self::Strategic(patch) => strategic::apply(schema.view(), object, patch.clone())
+                .map_err(|e| refused(e.answer(), &e.message())),
         }
     }
 }
@@ -95,14 +99,24 @@ fn refused(answer: PatchAnswer, message: &str) -> Status {
 ///
 /// # Errors
 /// What the patch, validation, admission and the store refuse.
-pub async fn patch(call: &Call, parts: &ResourceParts<'_>, bytes: &[u8], part: Part) -> Result<Answer, Status> {
+pub async fn patch(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    bytes: &[u8],
+    part: Part,
+) -> Result<Answer, Status> {
     match kind(&call.headers, call.version().protobuf)? {
         Kind::Apply => apply(call, parts, bytes, part).await,
         kind => by_patch(call, parts, &Decoded::read(kind, bytes)?, part).await,
     }
 }
 
-async fn by_patch(call: &Call, parts: &ResourceParts<'_>, patch: &Decoded, part: Part) -> Result<Answer, Status> {
+async fn by_patch(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    patch: &Decoded,
+    part: Part,
+) -> Result<Answer, Status> {
     if call.query.force.is_some() {
         return Err(Status::failure(
             Reason::Invalid,
@@ -118,7 +132,12 @@ async fn by_patch(call: &Call, parts: &ResourceParts<'_>, patch: &Decoded, part:
     let writer = Writer::update(call, part);
     change(call, parts, &writer, part, |old| {
         let new = patch.apply(schema, old.clone())?;
-        let new = codec::shape(call, codec::Decoded { value: new, duplicates: Vec::new() }, &gvk, schema)?;
+        let new = codec::shape(
+            call,
+            codec::Decoded { value: new, duplicates: Vec::new() },
+            &gvk,
+            schema,
+        )?;
         same_object(call, old, &new)?;
         Ok(Some(new))
     })
@@ -150,7 +169,12 @@ fn same_object(call: &Call, old: &Value, new: &Value) -> Result<(), Status> {
     Ok(())
 }
 
-async fn apply(call: &Call, parts: &ResourceParts<'_>, bytes: &[u8], part: Part) -> Result<Answer, Status> {
+async fn apply(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    bytes: &[u8],
+    part: Part,
+) -> Result<Answer, Status> {
     if call.query.field_manager.is_empty() {
         return Err(Status::failure(
             Reason::Invalid,
@@ -173,7 +197,8 @@ async fn apply(call: &Call, parts: &ResourceParts<'_>, bytes: &[u8], part: Part)
     if !meta::managed_fields(&applied).is_empty() {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
-    let present = parts.storage.read(&call.key(&call.at.name)).await.map_err(|e| read_failed(call, e))?;
+    let present =
+        parts.storage.read(&call.key(&call.at.name)).await.map_err(|e| read_failed(call, e))?;
     let writer = Writer::apply(call, part, call.query.force.unwrap_or(false));
     if present.is_none() && part == Part::Main {
         if !meta::uid(&applied).is_empty() {

@@ -30,7 +30,8 @@ pub async fn get(call: &Call, storage: &ResourceStorage) -> Result<Answer, Statu
         Some(0) => Freshness::Any,
         Some(version) => Freshness::NotOlderThan(version),
     };
-    let entry = storage.get(&call.key(&call.at.name), freshness).await.map_err(|e| read_failed(call, e))?;
+    let entry =
+        storage.get(&call.key(&call.at.name), freshness).await.map_err(|e| read_failed(call, e))?;
     match entry {
         Some(entry) => Ok(Answer::Entry(StatusCode::OK, entry)),
         None => Err(Status::not_found(&call.resource.group_resource(), &call.at.name)),
@@ -55,11 +56,15 @@ pub async fn list(call: &Call, storage: &ResourceStorage) -> Result<Answer, Stat
             None => storage.list(&selection, limit, None, Freshness::Newest).await,
             // A list that may be as old as you like is not cut into pages, as upstream does not.
             Some(0) => storage.list(&selection, UNLIMITED, None, Freshness::Any).await,
-            Some(version) => storage.list(&selection, limit, None, Freshness::NotOlderThan(version)).await,
+            Some(version) => {
+                storage.list(&selection, limit, None, Freshness::NotOlderThan(version)).await
+            }
         }
     } else {
         if version.is_some() {
-            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+            return Err(Status::bad_request(
+                "specifying resource version is not allowed when using continue",
+            ));
         }
         let token = Token::decode(&query.continue_token)?;
         match token.revision {
@@ -67,7 +72,9 @@ pub async fn list(call: &Call, storage: &ResourceStorage) -> Result<Answer, Stat
             revision => {
                 let revision = u64::try_from(revision).map_err(|_| bad_token())?;
                 match storage.list_at(&selection, limit, Some(&token.after), revision).await {
-                    Err(crate::storage::ReadError::Store(apistore::Error::Compacted { .. })) => {
+                    Err(crate::storage::ReadError::Store(apistore::Error::Compacted {
+                        ..
+                    })) => {
                         return Err(expired(&token.after));
                     }
                     other => other,
@@ -79,10 +86,15 @@ pub async fn list(call: &Call, storage: &ResourceStorage) -> Result<Answer, Stat
 }
 
 fn page(listed: Listed) -> List {
-    let continue_token =
-        listed.next.map(|after| Token { revision: listed.revision.cast_signed(), after }.encode()).unwrap_or_default();
-    let meta =
-        ListMeta { resource_version: listed.revision.to_string(), continue_token, remaining: listed.remaining };
+    let continue_token = listed
+        .next
+        .map(|after| Token { revision: listed.revision.cast_signed(), after }.encode())
+        .unwrap_or_default();
+    let meta = ListMeta {
+        resource_version: listed.revision.to_string(),
+        continue_token,
+        remaining: listed.remaining,
+    };
     List { meta, entries: listed.entries }
 }
 
@@ -102,17 +114,23 @@ pub fn selection(call: &Call, storage: &ResourceStorage) -> Result<Selection, St
     Ok(selection)
 }
 
-fn select(resource: &Resource, namespace: &str, query: &Query, storage: &ResourceStorage) -> Result<Selection, Status> {
-    let labels = LabelSelector::parse(&query.label_selector).map_err(|e| {
-        Status::bad_request(format!("unable to parse requirement: {e}"))
-    })?;
-    let fields = FieldSelector::parse(&query.field_selector).map_err(|e| Status::bad_request(e.to_string()))?;
+fn select(
+    resource: &Resource,
+    namespace: &str,
+    query: &Query,
+    storage: &ResourceStorage,
+) -> Result<Selection, Status> {
+    let labels = LabelSelector::parse(&query.label_selector)
+        .map_err(|e| Status::bad_request(format!("unable to parse requirement: {e}")))?;
+    let fields = FieldSelector::parse(&query.field_selector)
+        .map_err(|e| Status::bad_request(e.to_string()))?;
     let own: Vec<&str> = storage.fields().iter().map(|(path, _)| *path).collect();
     fields.check(&own).map_err(|e| Status::bad_request(e.to_string()))?;
     let mut selection = Selection::of_namespace(if resource.namespaced { namespace } else { "" });
     selection.name = fields.exact("metadata.name").map(str::to_owned);
     if !labels.is_everything() || !fields.is_everything() {
-        let only_name = labels.is_everything() && fields.requirements().len() == 1 && selection.name.is_some();
+        let only_name =
+            labels.is_everything() && fields.requirements().len() == 1 && selection.name.is_some();
         if !only_name {
             selection.matches = Some(Arc::new(move |entry: &Entry| {
                 (labels.is_everything() || labels.matches(entry))
@@ -131,7 +149,11 @@ pub fn version_number(text: &str) -> Result<Option<u64>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Status::bad_request(format!("invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")))
+    text.parse().map(Some).map_err(|_| {
+        Status::bad_request(format!(
+            "invalid resource version {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        ))
+    })
 }
 
 fn check_version_match(query: &Query, version: Option<u64>) -> Result<(), Status> {
@@ -171,17 +193,25 @@ const AFTER: char = '\0';
 
 impl Token {
     fn encode(&self) -> String {
-        let form = TokenForm { v: "meta.k8s.io/v1".to_owned(), rv: self.revision, start: format!("{}{AFTER}", self.after) };
+        let form = TokenForm {
+            v: "meta.k8s.io/v1".to_owned(),
+            rv: self.revision,
+            start: format!("{}{AFTER}", self.after),
+        };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&form).unwrap_or_default())
     }
 
     fn decode(text: &str) -> Result<Self, Status> {
         let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| bad_token())?;
         let form: TokenForm = serde_json::from_slice(&bytes).map_err(|_| bad_token())?;
-        if form.v != "meta.k8s.io/v1" || form.start.contains("..") || (form.rv == 0 || form.rv < -1) {
+        if form.v != "meta.k8s.io/v1" || form.start.contains("..") || (form.rv == 0 || form.rv < -1)
+        {
             return Err(bad_token());
         }
-        Ok(Self { revision: form.rv, after: form.start.trim_end_matches(AFTER).trim_start_matches('/').to_owned() })
+        Ok(Self {
+            revision: form.rv,
+            after: form.start.trim_end_matches(AFTER).trim_start_matches('/').to_owned(),
+        })
     }
 }
 

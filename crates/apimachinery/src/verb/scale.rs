@@ -51,8 +51,16 @@ pub fn scale_of(paths: &ScalePaths, object: &Value) -> Value {
 ///
 /// # Errors
 /// 404.
-pub async fn get(call: &Call, parts: &ResourceParts<'_>, paths: &ScalePaths) -> Result<Answer, Status> {
-    let entry = parts.storage.get(&call.key(&call.at.name), Freshness::Newest).await.map_err(|e| read_failed(call, e))?;
+pub async fn get(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    paths: &ScalePaths,
+) -> Result<Answer, Status> {
+    let entry = parts
+        .storage
+        .get(&call.key(&call.at.name), Freshness::Newest)
+        .await
+        .map_err(|e| read_failed(call, e))?;
     let Some(entry) = entry else {
         return Err(Status::not_found(&call.resource.group_resource(), &call.at.name));
     };
@@ -82,7 +90,11 @@ pub async fn set(
             let mut errors = ErrorList::new();
             let path = Path::new("spec").child("replicas");
             errors.push(Error::invalid(&path, replicas, "must be greater than or equal to 0"));
-            return Err(Status::invalid(&api::GroupKind::new("autoscaling", "Scale"), name, &errors));
+            return Err(Status::invalid(
+                &api::GroupKind::new("autoscaling", "Scale"),
+                name,
+                &errors,
+            ));
         }
         let mut new = old.clone();
         set_pointer(&mut new, &paths.spec, replicas.into());
@@ -90,7 +102,9 @@ pub async fn set(
     })
     .await?;
     Ok(match answer {
-        Answer::Entry(code, entry) => Answer::Object(code, scale_of(paths, &in_version(call, &entry))),
+        Answer::Entry(code, entry) => {
+            Answer::Object(code, scale_of(paths, &in_version(call, &entry)))
+        }
         Answer::Object(code, object) => Answer::Object(code, scale_of(paths, &object)),
         other => other,
     })

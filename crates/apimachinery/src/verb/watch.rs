@@ -37,12 +37,12 @@ pub async fn watch(call: Call, storage: &ResourceStorage) -> Result<Answer, Stat
     let version = version_number(&call.query.resource_version)?;
     let initial = initial_events(&call)?;
     let (after, freshness) = match (initial, version) {
-        (Some(true), None) => (None, Freshness::Newest),
-        (Some(true), Some(0)) => (None, Freshness::Any),
+        (Some(false), None | Some(0)) => {
+            (Some(storage_now(storage).await.map_err(|e| store_failed(&call, e))?), Freshness::Any)
+        }
+        (None | Some(true), None) => (None, Freshness::Newest),
+        (None | Some(true), Some(0)) => (None, Freshness::Any),
         (Some(true), Some(version)) => (None, Freshness::NotOlderThan(version)),
-        (Some(false), None | Some(0)) => (Some(storage_now(storage).await.map_err(|e| store_failed(&call, e))?), Freshness::Any),
-        (None, None) => (None, Freshness::Newest),
-        (None, Some(0)) => (None, Freshness::Any),
         (_, Some(version)) => (Some(version), Freshness::Any),
     };
     let watching = storage.watch(selection, after, freshness).await;
@@ -78,9 +78,9 @@ fn initial_events(call: &Call) -> Result<Option<bool>, Status> {
         Some(_) if call.query.version_match != Some(VersionMatch::NotOlderThan) => invalid(
             "resourceVersionMatch: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
         ),
-        Some(true) if !call.query.bookmarks => {
-            invalid("allowWatchBookmarks: sendInitialEvents requires setting allowWatchBookmarks to true")
-        }
+        Some(true) if !call.query.bookmarks => invalid(
+            "allowWatchBookmarks: sendInitialEvents requires setting allowWatchBookmarks to true",
+        ),
         Some(wanted) => Ok(Some(wanted)),
     }
 }
@@ -88,8 +88,12 @@ fn initial_events(call: &Call) -> Result<Option<bool>, Status> {
 fn streamed(body: body::Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(Encoding::Json.media_type()));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(Encoding::Json.media_type()));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     response
 }
 
@@ -128,7 +132,16 @@ fn stream(
         // The cache answers with a progress item behind everything that is queued now.
         watching.ask_progress();
     }
-    let writer = Writer { call, watching, ends, ticks, initial, end_of_initial, first_table: true, over: false };
+    let writer = Writer {
+        call,
+        watching,
+        ends,
+        ticks,
+        initial,
+        end_of_initial,
+        first_table: true,
+        over: false,
+    };
     futures_util::stream::unfold(writer, |mut writer| async move {
         let bytes = writer.next().await?;
         Some((Ok(bytes), writer))
@@ -211,7 +224,8 @@ impl Writer {
         if !self.call.query.bookmarks {
             return;
         }
-        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata =
+            json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if self.initial && self.end_of_initial.is_some_and(|end| revision >= end) {
             self.end_of_initial = None;
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});

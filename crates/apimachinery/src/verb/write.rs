@@ -76,7 +76,11 @@ pub async fn create(call: &Call, parts: &ResourceParts<'_>, body: Value) -> Resu
                 tries += 1;
                 if tries == NAME_TRIES {
                     let resource = call.resource.group_resource();
-                    return Err(Status::generate_name_conflict(&resource, meta::generate_name(&object), 1));
+                    return Err(Status::generate_name_conflict(
+                        &resource,
+                        meta::generate_name(&object),
+                        1,
+                    ));
                 }
             }
             done => return done,
@@ -103,7 +107,7 @@ pub(super) async fn create_named(
     }
     let mut errors = objectmeta::validate(call, parts.strategy, &object);
     errors.0.extend(parts.strategy.validate_create(call, &object).0);
-    refuse(call, &object, errors)?;
+    refuse(call, &object, &errors)?;
     for plugin in parts.admission {
         plugin.validate(call, Some(&object), None).await?;
     }
@@ -125,7 +129,9 @@ pub(super) async fn create_named(
     let value = encode(&mut object);
     match parts.storage.store().create(&parts.storage.key(&key), value, ttl).await {
         Ok(kv) => Ok(Answer::Entry(StatusCode::CREATED, stored(&key, object, &kv))),
-        Err(StoreError::Exists) => Err(Status::already_exists(&call.resource.group_resource(), &name)),
+        Err(StoreError::Exists) => {
+            Err(Status::already_exists(&call.resource.group_resource(), &name))
+        }
         Err(error) => Err(store_failed(call, error)),
     }
 }
@@ -134,7 +140,12 @@ pub(super) async fn create_named(
 ///
 /// # Errors
 /// What validation, admission, preconditions and the store refuse.
-pub async fn update(call: &Call, parts: &ResourceParts<'_>, body: Value, part: Part) -> Result<Answer, Status> {
+pub async fn update(
+    call: &Call,
+    parts: &ResourceParts<'_>,
+    body: Value,
+    part: Part,
+) -> Result<Answer, Status> {
     let name = call.at.name.clone();
     let mut body = body;
     if meta::name(&body).is_empty() {
@@ -151,7 +162,8 @@ pub async fn update(call: &Call, parts: &ResourceParts<'_>, body: Value, part: P
         return Err(Status::invalid(&call.resource.group_kind(), &name, &errors));
     }
     if part == Part::Main && parts.strategy.allows_create_on_update() {
-        let present = parts.storage.read(&call.key(&name)).await.map_err(|e| read_failed(call, e))?;
+        let present =
+            parts.storage.read(&call.key(&name)).await.map_err(|e| read_failed(call, e))?;
         if present.is_none() {
             if version.is_some() {
                 return Err(Status::modified(&call.resource.group_resource(), &name));
@@ -163,14 +175,17 @@ pub async fn update(call: &Call, parts: &ResourceParts<'_>, body: Value, part: P
     }
     let writer = Writer::update(call, part);
     change(call, parts, &writer, part, |old| {
-        if let Some(version) = version {
-            if meta::resource_version(old) != version.to_string() {
-                return Err(Status::modified(&call.resource.group_resource(), &name));
-            }
+        if version.is_some_and(|version| meta::resource_version(old) != version.to_string()) {
+            return Err(Status::modified(&call.resource.group_resource(), &name));
         }
         let uid = meta::uid(&body);
         if !uid.is_empty() && uid != meta::uid(old) {
-            return Err(objectmeta::wrong_uid(&call.resource.group_resource(), &name, uid, meta::uid(old)));
+            return Err(objectmeta::wrong_uid(
+                &call.resource.group_resource(),
+                &name,
+                uid,
+                meta::uid(old),
+            ));
         }
         Ok(Some(body.clone()))
     })
@@ -192,7 +207,8 @@ pub async fn change(
     let name = &call.at.name;
     let key = call.key(name);
     let not_found = || Status::not_found(&call.resource.group_resource(), name);
-    let mut current = parts.storage.read(&key).await.map_err(|e| read_failed(call, e))?.ok_or_else(not_found)?;
+    let mut current =
+        parts.storage.read(&key).await.map_err(|e| read_failed(call, e))?.ok_or_else(not_found)?;
     for _ in 0..UPDATE_TRIES {
         let mut old = decode(&current, current.modified).map_err(Status::internal)?;
         to_request_version(call, &mut old);
@@ -217,7 +233,10 @@ pub async fn change(
         let (store, at) = (parts.storage.store(), parts.storage.key(&key));
         let expect = Expect::Modified(current.modified);
         let result = if gone {
-            store.delete(&at, expect).await.map(|(_, revision)| KeyValue { modified: revision, ..current.clone() })
+            store
+                .delete(&at, expect)
+                .await
+                .map(|(_, revision)| KeyValue { modified: revision, ..current.clone() })
         } else {
             let ttl = parts.strategy.ttl(&new);
             store.update(&at, encode(&mut new), expect, ttl).await
@@ -259,7 +278,7 @@ async fn prepare(
         }
         .0,
     );
-    refuse(call, new, errors)?;
+    refuse(call, new, &errors)?;
     for plugin in parts.admission {
         plugin.validate(call, Some(new), Some(old)).await?;
     }
@@ -289,11 +308,11 @@ fn count_generation(strategy: &dyn Strategy, old: &Value, new: &mut Value) {
     meta::set_generation(new, if changed { generation + 1 } else { generation.max(1) });
 }
 
-fn refuse(call: &Call, object: &Value, errors: ErrorList) -> Result<(), Status> {
+fn refuse(call: &Call, object: &Value, errors: &ErrorList) -> Result<(), Status> {
     if errors.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&call.resource.group_kind(), meta::name(object), &errors))
+    Err(Status::invalid(&call.resource.group_kind(), meta::name(object), errors))
 }
 
 /// Whether a write would change nothing that is stored.
@@ -317,7 +336,11 @@ fn unchanged(key: &str, kv: &KeyValue) -> Result<Arc<Entry>, Status> {
 }
 
 /// Runs all plugins' last look at a delete.
-pub(super) async fn admit_delete(call: &Call, admission: &[Arc<dyn Admission>], old: &Value) -> Result<(), Status> {
+pub(super) async fn admit_delete(
+    call: &Call,
+    admission: &[Arc<dyn Admission>],
+    old: &Value,
+) -> Result<(), Status> {
     for plugin in admission {
         plugin.validate(call, None, Some(old)).await?;
     }

@@ -7,7 +7,9 @@ use api::status::Status;
 use apimachinery::auth::{Authenticator, Authorizer, Decision};
 use apimachinery::body::{self, Request, Response};
 use apimachinery::catalog::{Catalog, Place};
-use apimachinery::resource::{Resource, ScalePaths, Source, Strategy, Subresource, SubresourceKind, Verbs, Version};
+use apimachinery::resource::{
+    Resource, ScalePaths, Source, Strategy, Subresource, SubresourceKind, Verbs, Version,
+};
 use apimachinery::server::Server;
 use apimachinery::storage::{Field, Storage};
 use apimachinery::table::{Column, default_columns};
@@ -22,7 +24,11 @@ struct Anybody;
 #[async_trait]
 impl Authenticator for Anybody {
     async fn authenticate(&self, _: &http::request::Parts) -> Result<Option<UserInfo>, Status> {
-        Ok(Some(UserInfo { name: "tester".into(), groups: vec!["system:authenticated".into()], ..UserInfo::default() }))
+        Ok(Some(UserInfo {
+            name: "tester".into(),
+            groups: vec!["system:authenticated".into()],
+            ..UserInfo::default()
+        }))
     }
 }
 
@@ -54,7 +60,13 @@ impl Strategy for Deployments {
     }
 }
 
-fn resource(storage: &Arc<Storage>, group: &str, plural: &str, kind: &str, strategy: Arc<dyn Strategy>) -> Resource {
+fn resource(
+    storage: &Arc<Storage>,
+    group: &str,
+    plural: &str,
+    kind: &str,
+    strategy: Arc<dyn Strategy>,
+) -> Resource {
     let columns: Arc<Vec<Column>> = Arc::new(default_columns());
     Resource {
         group: group.into(),
@@ -76,7 +88,10 @@ fn resource(storage: &Arc<Storage>, group: &str, plural: &str, kind: &str, strat
         short_names: Vec::new(),
         categories: Vec::new(),
         verbs: Verbs::ALL,
-        source: Source::Stored { storage: storage.resource(&format!("/registry/{plural}/"), strategy.fields()), strategy },
+        source: Source::Stored {
+            storage: storage.resource(&format!("/registry/{plural}/"), strategy.fields()),
+            strategy,
+        },
         subresources: Vec::new(),
     }
 }
@@ -85,7 +100,8 @@ fn resource(storage: &Arc<Storage>, group: &str, plural: &str, kind: &str, strat
 pub async fn server() -> Arc<Server> {
     let storage = Storage::new(Arc::new(Memory::default()), "/registry/");
     storage.start().await.expect("the memory store starts");
-    let mut deployments = resource(&storage, "apps", "deployments", "Deployment", Arc::new(Deployments));
+    let mut deployments =
+        resource(&storage, "apps", "deployments", "Deployment", Arc::new(Deployments));
     let own = api::GroupVersionKind::new("apps", "v1", "Deployment");
     deployments.subresources = vec![
         Subresource {
@@ -113,8 +129,17 @@ pub async fn server() -> Arc<Server> {
 }
 
 /// Sends a request; `content_type` may be empty.
-pub async fn send(server: &Server, method: &str, target: &str, content_type: &str, bytes: Vec<u8>) -> Response {
-    let mut request = http::Request::builder().method(method).uri(target).header("user-agent", "kubectl/v1 (test)");
+pub async fn send(
+    server: &Server,
+    method: &str,
+    target: &str,
+    content_type: &str,
+    bytes: Vec<u8>,
+) -> Response {
+    let mut request = http::Request::builder()
+        .method(method)
+        .uri(target)
+        .header("user-agent", "kubectl/v1 (test)");
     if !content_type.is_empty() {
         request = request.header("content-type", content_type);
     }
@@ -123,7 +148,13 @@ pub async fn send(server: &Server, method: &str, target: &str, content_type: &st
 }
 
 /// Sends JSON and reads JSON.
-pub async fn json(server: &Server, method: &str, target: &str, content_type: &str, value: &Value) -> (u16, Value) {
+pub async fn json(
+    server: &Server,
+    method: &str,
+    target: &str,
+    content_type: &str,
+    value: &Value,
+) -> (u16, Value) {
     let bytes = if value.is_null() { Vec::new() } else { value.to_string().into_bytes() };
     let response = send(server, method, target, content_type, bytes).await;
     let code = response.status().as_u16();

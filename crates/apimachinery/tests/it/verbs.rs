@@ -28,7 +28,8 @@ async fn an_object_lives() {
     let server = server().await;
     let (code, made) = ask(&server, "POST", MAPS, JSON, &map("x", &json!({"k": "v"}))).await;
     assert_eq!(code, 201, "{made}");
-    let (version, uid) = (made["metadata"]["resourceVersion"].clone(), made["metadata"]["uid"].clone());
+    let (version, uid) =
+        (made["metadata"]["resourceVersion"].clone(), made["metadata"]["uid"].clone());
     assert!(version.is_string() && uid.is_string());
     assert_eq!(made["metadata"]["managedFields"][0]["manager"], "kubectl");
 
@@ -38,10 +39,16 @@ async fn an_object_lives() {
     let (code, got) = ask(&server, "GET", &format!("{MAPS}/x"), "", &Value::Null).await;
     assert_eq!((code, &got), (200, &made));
 
-    let (code, patched) = ask(&server, "PATCH", &format!("{MAPS}/x"), MERGE, &json!({"data": {"k": null, "l": "w"}})).await;
+    let (code, patched) =
+        ask(&server, "PATCH", &format!("{MAPS}/x"), MERGE, &json!({"data": {"k": null, "l": "w"}}))
+            .await;
     assert_eq!((code, &patched["data"]), (200, &json!({"l": "w"})));
-    let (_, same) = ask(&server, "PATCH", &format!("{MAPS}/x"), MERGE, &json!({"data": {"l": "w"}})).await;
-    assert_eq!(same["metadata"]["resourceVersion"], patched["metadata"]["resourceVersion"], "no change, no version");
+    let (_, same) =
+        ask(&server, "PATCH", &format!("{MAPS}/x"), MERGE, &json!({"data": {"l": "w"}})).await;
+    assert_eq!(
+        same["metadata"]["resourceVersion"], patched["metadata"]["resourceVersion"],
+        "no change, no version"
+    );
 
     let mut stale = made.clone();
     stale["data"] = json!({"z": "z"});
@@ -51,7 +58,14 @@ async fn an_object_lives() {
     let (code, put) = ask(&server, "PUT", &format!("{MAPS}/x"), JSON, &stale).await;
     assert_eq!((code, &put["metadata"]["uid"]), (200, &uid));
 
-    let (code, status) = ask(&server, "DELETE", &format!("{MAPS}/x"), JSON, &json!({"propagationPolicy": "Background"})).await;
+    let (code, status) = ask(
+        &server,
+        "DELETE",
+        &format!("{MAPS}/x"),
+        JSON,
+        &json!({"propagationPolicy": "Background"}),
+    )
+    .await;
     assert_eq!((code, status["status"].as_str()), (200, Some("Success")));
     let (code, status) = ask(&server, "GET", &format!("{MAPS}/x"), "", &Value::Null).await;
     assert_eq!((code, status["message"].as_str()), (404, Some("configmaps \"x\" not found")));
@@ -70,14 +84,20 @@ async fn lists_select_and_page() {
     let token = page["metadata"]["continue"].as_str().expect("a token");
     // Something made meanwhile is not in the rest of this list.
     assert_eq!(ask(&server, "POST", MAPS, JSON, &map("d", &json!({}))).await.0, 201);
-    let (_, rest) = ask(&server, "GET", &format!("{MAPS}?limit=2&continue={token}"), "", &Value::Null).await;
-    let names: Vec<&Value> = rest["items"].as_array().expect("items").iter().map(|i| &i["metadata"]["name"]).collect();
+    let (_, rest) =
+        ask(&server, "GET", &format!("{MAPS}?limit=2&continue={token}"), "", &Value::Null).await;
+    let names: Vec<&Value> =
+        rest["items"].as_array().expect("items").iter().map(|i| &i["metadata"]["name"]).collect();
     assert_eq!(names, ["c"]);
-    let (_, one) = ask(&server, "GET", &format!("{MAPS}?labelSelector=app%3Db"), "", &Value::Null).await;
+    let (_, one) =
+        ask(&server, "GET", &format!("{MAPS}?labelSelector=app%3Db"), "", &Value::Null).await;
     assert_eq!(one["items"].as_array().map(Vec::len), Some(1));
-    let (_, named) = ask(&server, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%3Dc", "", &Value::Null).await;
+    let (_, named) =
+        ask(&server, "GET", "/api/v1/configmaps?fieldSelector=metadata.name%3Dc", "", &Value::Null)
+            .await;
     assert_eq!(named["items"].as_array().map(Vec::len), Some(1));
-    let (code, _) = ask(&server, "GET", &format!("{MAPS}?fieldSelector=spec.x%3Dc"), "", &Value::Null).await;
+    let (code, _) =
+        ask(&server, "GET", &format!("{MAPS}?fieldSelector=spec.x%3Dc"), "", &Value::Null).await;
     assert_eq!(code, 400);
 }
 
@@ -87,16 +107,26 @@ async fn status_and_scale_are_parts_of_a_deployment() {
     let (code, made) = ask(&server, "POST", DEPLOYMENTS, JSON, &deployment("d")).await;
     assert_eq!((code, &made["metadata"]["generation"]), (201, &json!(1)), "{made}");
     let target = format!("{DEPLOYMENTS}/d");
-    let (code, scaled) = ask(&server, "PATCH", &format!("{target}/scale"), MERGE, &json!({"spec": {"replicas": 3}})).await;
-    assert_eq!((code, &scaled["kind"], &scaled["spec"]["replicas"]), (200, &json!("Scale"), &json!(3)), "{scaled}");
+    let (code, scaled) =
+        ask(&server, "PATCH", &format!("{target}/scale"), MERGE, &json!({"spec": {"replicas": 3}}))
+            .await;
+    assert_eq!(
+        (code, &scaled["kind"], &scaled["spec"]["replicas"]),
+        (200, &json!("Scale"), &json!(3)),
+        "{scaled}"
+    );
     assert_eq!(scaled["status"]["selector"], "a=b");
     let (_, got) = ask(&server, "GET", &target, "", &Value::Null).await;
     assert_eq!((&got["spec"]["replicas"], &got["metadata"]["generation"]), (&json!(3), &json!(2)));
     let status = json!({"status": {"replicas": 3}, "spec": {"replicas": 9}});
     let (code, after) = ask(&server, "PATCH", &format!("{target}/status"), MERGE, &status).await;
-    assert_eq!((code, &after["spec"]["replicas"], &after["status"]["replicas"]), (200, &json!(3), &json!(3)));
+    assert_eq!(
+        (code, &after["spec"]["replicas"], &after["status"]["replicas"]),
+        (200, &json!(3), &json!(3))
+    );
     assert_eq!(after["metadata"]["generation"], 2, "a status is no new generation");
-    let (_, main) = ask(&server, "PATCH", &target, MERGE, &json!({"status": {"replicas": 7}})).await;
+    let (_, main) =
+        ask(&server, "PATCH", &target, MERGE, &json!({"status": {"replicas": 7}})).await;
     assert_eq!(main["status"]["replicas"], 3, "the main resource leaves the status alone");
 }
 
@@ -105,14 +135,22 @@ async fn apply_owns_and_conflicts() {
     let server = server().await;
     let apply = "application/apply-patch+yaml";
     let one = map("x", &json!({"k": "1", "mine": "1"}));
-    let (code, made) = ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=one"), apply, &one).await;
+    let (code, made) =
+        ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=one"), apply, &one).await;
     assert_eq!(code, 201, "{made}");
     let two = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"k": "2"}});
-    let (code, conflict) = ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two"), apply, &two).await;
-    assert_eq!((code, &conflict["details"]["causes"][0]["field"]), (409, &json!(".data.k")), "{conflict}");
-    let (code, forced) = ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two&force=true"), apply, &two).await;
+    let (code, conflict) =
+        ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two"), apply, &two).await;
+    assert_eq!(
+        (code, &conflict["details"]["causes"][0]["field"]),
+        (409, &json!(".data.k")),
+        "{conflict}"
+    );
+    let (code, forced) =
+        ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two&force=true"), apply, &two).await;
     assert_eq!((code, &forced["data"]), (200, &json!({"k": "2", "mine": "1"})));
-    let (_, again) = ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two"), apply, &two).await;
+    let (_, again) =
+        ask(&server, "PATCH", &format!("{MAPS}/x?fieldManager=two"), apply, &two).await;
     assert_eq!(again["metadata"]["resourceVersion"], forced["metadata"]["resourceVersion"]);
 }
 
@@ -135,7 +173,12 @@ async fn bad_bodies_say_what_is_wrong() {
     let (code, status) = ask(&server, "GET", &format!("{MAPS}/forbidden"), "", &Value::Null).await;
     assert_eq!(code, 403);
     let message = status["message"].as_str().unwrap_or_default();
-    assert!(message.starts_with("configmaps \"forbidden\" is forbidden: User \"tester\" cannot get resource"), "{message}");
+    assert!(
+        message.starts_with(
+            "configmaps \"forbidden\" is forbidden: User \"tester\" cannot get resource"
+        ),
+        "{message}"
+    );
 }
 
 #[tokio::test]
@@ -155,7 +198,8 @@ async fn finalizers_hold_an_object() {
 #[tokio::test]
 async fn a_watch_tells_and_resumes() {
     let server = server().await;
-    let local = Local::new(server.clone(), UserInfo { name: "local".into(), ..UserInfo::default() });
+    let local =
+        Local::new(server.clone(), UserInfo { name: "local".into(), ..UserInfo::default() });
     let first = local.create(MAPS, &map("a", &json!({}))).await.expect("created");
     let list = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&watch=true";
     let mut watch = local.watch(&format!("{MAPS}?{list}")).await.expect("a watch");
@@ -169,7 +213,8 @@ async fn a_watch_tells_and_resumes() {
     assert_eq!(watch.next().await.map(|e| e.kind), Some("MODIFIED".into()));
     assert_eq!(watch.next().await.map(|e| e.kind), Some("DELETED".into()));
     let since = first["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-    let mut resumed = local.watch(&format!("{MAPS}?watch=true&resourceVersion={since}")).await.expect("a watch");
+    let mut resumed =
+        local.watch(&format!("{MAPS}?watch=true&resourceVersion={since}")).await.expect("a watch");
     assert_eq!(resumed.next().await.map(|e| e.kind), Some("MODIFIED".into()));
     assert_eq!(resumed.next().await.map(|e| e.kind), Some("DELETED".into()));
 }
@@ -184,7 +229,12 @@ async fn discovery_and_openapi_name_what_is_served() {
     let (_, index) = ask(&server, "GET", "/openapi/v3", "", &Value::Null).await;
     let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().expect("a document");
     let (_, document) = ask(&server, "GET", url, "", &Value::Null).await;
-    let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-    let named = patch["parameters"].as_array().expect("parameters").iter().any(|p| p["name"] == "fieldValidation");
+    let patch =
+        &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+    let named = patch["parameters"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .any(|p| p["name"] == "fieldValidation");
     assert!(named && patch["x-kubernetes-group-version-kind"]["kind"] == "Deployment");
 }

@@ -37,7 +37,12 @@ impl Accounts {
 
 #[async_trait]
 impl Admission for Accounts {
-    async fn mutate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         let is_pod = call.resource.group.is_empty() && call.resource.plural == pods::KEY;
         if !is_pod || old.is_some() || !object["spec"].is_object() {
             return Ok(());
@@ -53,8 +58,9 @@ impl Admission for Accounts {
         let key = format!("{}/{name}", call.at.namespace);
         let Some(account) = stored::find(&self.accounts, &key).await? else {
             let pod = meta::name(object).to_owned();
-            let cause =
-                format!("error looking up service account {key}: serviceaccount {name:?} not found");
+            let cause = format!(
+                "error looking up service account {key}: serviceaccount {name:?} not found"
+            );
             return Err(Status::forbidden(&call.resource.group_resource(), &pod, cause));
         };
         let secrets = items(&account, "/imagePullSecrets");
@@ -75,12 +81,18 @@ fn automounts(account: &Value, spec: &Value) -> bool {
 }
 
 fn mount(spec: &mut Value) {
-    let present = items(spec, "/volumes").iter().map(|one| text(one, "/name")).find(|name| name.starts_with(VOLUME));
+    let present = items(spec, "/volumes")
+        .iter()
+        .map(|one| text(one, "/name"))
+        .find(|name| name.starts_with(VOLUME));
     let name = present.map_or_else(|| api::names::generate(VOLUME), str::to_owned);
     let mut used = false;
     for list in ["/initContainers", "/containers"] {
         for container in each(spec, list) {
-            if items(container, "/volumeMounts").iter().any(|mount| text(mount, "/mountPath") == MOUNT) {
+            if items(container, "/volumeMounts")
+                .iter()
+                .any(|mount| text(mount, "/mountPath") == MOUNT)
+            {
                 continue;
             }
             used = true;

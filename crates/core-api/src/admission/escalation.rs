@@ -43,7 +43,9 @@ impl Escalation {
             Refusal::Refused(cause) => {
                 Status::forbidden(&call.resource.group_resource(), meta::name(object), cause)
             }
-            Refusal::NoSuchRole { kind, name } => Status::not_found(&GroupResource::new(API_GROUP, kind), &name),
+            Refusal::NoSuchRole { kind, name } => {
+                Status::not_found(&GroupResource::new(API_GROUP, kind), &name)
+            }
             Refusal::UnknownKind(_) => Status::bad_request(refusal.to_string()),
         })
     }
@@ -51,7 +53,12 @@ impl Escalation {
 
 #[async_trait]
 impl Admission for Escalation {
-    async fn mutate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         match call.resource.group.as_str() {
             API_GROUP => self.check(call, object, old),
             LEGACY => self.check(call, &to_stored(object), old.map(to_stored).as_ref()),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Nothing is made in a namespace that is absent or ending; three namespaces cannot be deleted.
 
+use api::GroupResource;
 use api::meta;
 use api::status::{Cause, Status};
-use api::GroupResource;
 use apimachinery::context::Call;
 use apimachinery::resource::Admission;
 use apimachinery::storage::ResourceStorage;
@@ -30,7 +30,12 @@ impl Lifecycle {
 
 #[async_trait]
 impl Admission for Lifecycle {
-    async fn mutate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         let name = &call.at.namespace;
         if old.is_some() || !call.resource.namespaced || name.is_empty() {
             return Ok(());
@@ -41,8 +46,11 @@ impl Admission for Lifecycle {
         if !is_terminating(&namespace) {
             return Ok(());
         }
-        let cause = format!("unable to create new content in namespace {name} because it is being terminated");
-        let mut status = Status::forbidden(&call.resource.group_resource(), meta::name(object), cause);
+        let cause = format!(
+            "unable to create new content in namespace {name} because it is being terminated"
+        );
+        let mut status =
+            Status::forbidden(&call.resource.group_resource(), meta::name(object), cause);
         status.details.get_or_insert_default().causes.push(Cause {
             reason: "NamespaceTerminating".to_owned(),
             message: format!("namespace {name} is being terminated"),
@@ -51,7 +59,12 @@ impl Admission for Lifecycle {
         Err(status)
     }
 
-    async fn validate(&self, call: &Call, object: Option<&Value>, old: Option<&Value>) -> Result<(), Status> {
+    async fn validate(
+        &self,
+        call: &Call,
+        object: Option<&Value>,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         let (None, Some(old)) = (object, old) else { return Ok(()) };
         let is_namespace = matches!(
             (call.resource.group.as_str(), call.resource.plural.as_str()),

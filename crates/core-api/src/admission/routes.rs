@@ -30,7 +30,12 @@ impl Hosts {
 
 #[async_trait]
 impl Admission for Hosts {
-    async fn mutate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         let is_route = call.resource.group == GROUP && call.resource.plural == "routes";
         if !is_route || !object["spec"].is_object() || !call.at.subresource.is_empty() {
             return Ok(());
@@ -47,7 +52,11 @@ impl Admission for Hosts {
                 let path = Path::new("spec").child("host");
                 let detail = "you do not have permission to set the host field of the route";
                 errors.push(Error::forbidden(&path, detail));
-                return Err(Status::invalid(&call.resource.group_kind(), meta::name(object), &errors));
+                return Err(Status::invalid(
+                    &call.resource.group_kind(),
+                    meta::name(object),
+                    &errors,
+                ));
             }
         }
         if host.is_empty()

@@ -37,12 +37,24 @@ impl Addresses {
     /// What stored services hold, but for this one.
     async fn taken(&self, own: &str) -> Result<BTreeSet<Claim>, Status> {
         let everything = Selection::of_namespace("");
-        let listed = self.services.list(&everything, 0, None, Freshness::Newest).await.map_err(Status::internal)?;
+        let listed = self
+            .services
+            .list(&everything, 0, None, Freshness::Newest)
+            .await
+            .map_err(Status::internal)?;
         let mut taken = BTreeSet::new();
-        for service in listed.entries.iter().map(|entry| entry.object()).filter(|one| meta::key(one) != own) {
+        for service in
+            listed.entries.iter().map(|entry| entry.object()).filter(|one| meta::key(one) != own)
+        {
             taken.extend(services::address(&service).map(Claim::Address));
-            let ports = items(&service, "/spec/ports").iter().filter_map(|port| number(port, "/nodePort"));
-            taken.extend(ports.filter_map(|port| u16::try_from(port).ok()).filter(|port| *port != 0).map(Claim::Port));
+            let ports =
+                items(&service, "/spec/ports").iter().filter_map(|port| number(port, "/nodePort"));
+            taken.extend(
+                ports
+                    .filter_map(|port| u16::try_from(port).ok())
+                    .filter(|port| *port != 0)
+                    .map(Claim::Port),
+            );
         }
         Ok(taken)
     }
@@ -69,7 +81,11 @@ impl Addresses {
             // Malformed ones are refused with the rest of what is wrong.
             let Ok(address) = asked.parse() else { return Ok(()) };
             let refused = |why: String| {
-                Err(Error::invalid(&path, json!([asked]), format!("failed to allocate IP {asked}: {why}")))
+                Err(Error::invalid(
+                    &path,
+                    json!([asked]),
+                    format!("failed to allocate IP {asked}: {why}"),
+                ))
             };
             if !range.contains(address) {
                 return refused(format!(
@@ -87,7 +103,12 @@ impl Addresses {
         Ok(())
     }
 
-    fn node_ports(&self, service: &mut Value, taken: &BTreeSet<Claim>, now: i64) -> Result<(), Error> {
+    fn node_ports(
+        &self,
+        service: &mut Value,
+        taken: &BTreeSet<Claim>,
+        now: i64,
+    ) -> Result<(), Error> {
         let (range, key) = (&self.settings.node_ports, meta::key(service));
         for (at, port) in each(service, "/spec/ports").enumerate() {
             let path = Path::new("spec").child("ports").index(at).child("nodePort");
@@ -95,8 +116,9 @@ impl Addresses {
             if asked == 0 {
                 let name = format!("{key}:{at}");
                 let found = self.reservations.port(range, &name, taken, now);
-                let found =
-                    found.ok_or_else(|| Error::internal(&path, "failed to allocate a nodePort: range is full"))?;
+                let found = found.ok_or_else(|| {
+                    Error::internal(&path, "failed to allocate a nodePort: range is full")
+                })?;
                 set(port, "nodePort", found);
                 continue;
             }
@@ -119,19 +141,31 @@ impl Addresses {
 
 #[async_trait]
 impl Admission for Addresses {
-    async fn mutate(&self, call: &Call, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+    async fn mutate(
+        &self,
+        call: &Call,
+        object: &mut Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
         let is_service = call.resource.group.is_empty() && call.resource.plural == "services";
         if !is_service || !object["spec"].is_object() || !call.at.subresource.is_empty() {
             return Ok(());
         }
         default_text(&mut object["spec"], "type", "ClusterIP");
         // An update that changes nothing of addresses allocates nothing.
-        let had_address = old.is_some_and(|old| wants_address(old) && !text(old, "/spec/clusterIP").is_empty());
+        let had_address =
+            old.is_some_and(|old| wants_address(old) && !text(old, "/spec/clusterIP").is_empty());
         let address = wants_address(object) && !had_address;
         let known: Vec<i64> = old
-            .map(|old| items(old, "/spec/ports").iter().filter_map(|port| number(port, "/nodePort")).collect())
+            .map(|old| {
+                items(old, "/spec/ports")
+                    .iter()
+                    .filter_map(|port| number(port, "/nodePort"))
+                    .collect()
+            })
             .unwrap_or_default();
-        let new_port = |port: &Value| number(port, "/nodePort").is_none_or(|port| !known.contains(&port));
+        let new_port =
+            |port: &Value| number(port, "/nodePort").is_none_or(|port| !known.contains(&port));
         let ports = wants_node_ports(object) && items(object, "/spec/ports").iter().any(new_port);
         if !address && !ports {
             return Ok(());
@@ -140,7 +174,9 @@ impl Admission for Addresses {
         let taken = self.taken(&own).await?;
         if old.is_some() {
             // Its own are free for it.
-            self.reservations.release(known.iter().filter_map(|port| u16::try_from(*port).ok()).map(Claim::Port));
+            self.reservations.release(
+                known.iter().filter_map(|port| u16::try_from(*port).ok()).map(Claim::Port),
+            );
         }
         let mut done = if address { self.address(object, &taken, now) } else { Ok(()) };
         if done.is_ok() && ports {
@@ -164,8 +200,11 @@ impl Admission for Addresses {
 /// A port that is not named anew keeps its node port.
 fn keep_ports(object: &mut Value, old: &Value) {
     for port in each(object, "/spec/ports") {
-        let same = |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
-        if let Some(node) = items(old, "/spec/ports").iter().find(same).and_then(|other| other.get("nodePort")) {
+        let same =
+            |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
+        if let Some(node) =
+            items(old, "/spec/ports").iter().find(same).and_then(|other| other.get("nodePort"))
+        {
             let node = node.clone();
             crate::object::default(port, "nodePort", node);
         }

@@ -30,7 +30,8 @@ pub(super) fn resource(parts: &Parts) -> Resource {
                 warnings: |object, _| {
                     let path = Path::new("spec").child("template").child("spec");
                     let spec = object.pointer("/spec/template/spec");
-                    spec.map(|spec| crate::validation::pod::warnings(spec, &path)).unwrap_or_default()
+                    spec.map(|spec| crate::validation::pod::warnings(spec, &path))
+                        .unwrap_or_default()
                 },
                 ..Rules::REPORTED
             },
@@ -116,23 +117,41 @@ fn strategy(strategy: &Value, path: &Path, errors: &mut ErrorList) {
             let at_unavailable = path.child("maxUnavailable");
             if unavailable == 0 && amount(rolling.get("maxSurge")) == 0 {
                 let detail = "may not be 0 when `maxSurge` is 0";
-                errors.push(Error::invalid(&at_unavailable, rolling["maxUnavailable"].clone(), detail));
+                errors.push(Error::invalid(
+                    &at_unavailable,
+                    rolling["maxUnavailable"].clone(),
+                    detail,
+                ));
             }
             if unavailable > 100 && rolling["maxUnavailable"].is_string() {
                 let detail = "must not be greater than 100%";
-                errors.push(Error::invalid(&at_unavailable, rolling["maxUnavailable"].clone(), detail));
+                errors.push(Error::invalid(
+                    &at_unavailable,
+                    rolling["maxUnavailable"].clone(),
+                    detail,
+                ));
             }
         }
-        _ => errors.push(Error::not_supported(path, strategy.clone(), &["Recreate", "RollingUpdate"])),
+        _ => errors.push(Error::not_supported(
+            path,
+            strategy.clone(),
+            &["Recreate", "RollingUpdate"],
+        )),
     }
 }
 
 fn validate_status(new: &Value, _old: &Value, errors: &mut ErrorList) {
     let nothing = json!({});
     let status = new.get("status").unwrap_or(&nothing);
-    template::replica_counts(status, &["updatedReplicas", "readyReplicas", "availableReplicas"], errors);
+    template::replica_counts(
+        status,
+        &["updatedReplicas", "readyReplicas", "availableReplicas"],
+        errors,
+    );
     let ready = number(status, "/readyReplicas").unwrap_or(0);
-    if let Some(available) = number(status, "/availableReplicas").filter(|available| *available > ready) {
+    if let Some(available) =
+        number(status, "/availableReplicas").filter(|available| *available > ready)
+    {
         let path = Path::new("status").child("availableReplicas");
         errors.push(Error::invalid(&path, available, "cannot be greater than readyReplicas"));
     }

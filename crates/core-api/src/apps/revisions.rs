@@ -19,7 +19,11 @@ pub(super) fn resource(parts: &Parts) -> Resource {
         Some(owner) => {
             let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
             let kind = owner.kind.to_lowercase();
-            if group.is_empty() { format!("{kind}/{}", owner.name) } else { format!("{kind}.{group}/{}", owner.name) }
+            if group.is_empty() {
+                format!("{kind}/{}", owner.name)
+            } else {
+                format!("{kind}.{group}/{}", owner.name)
+            }
         }
         None => NONE.to_owned(),
     };

@@ -8,7 +8,9 @@ use apimachinery::storage::Field;
 use serde_json::{Value, json};
 
 use crate::Parts;
-use crate::columns::{column, containers_and_images, integer_at, label_map, selector, with_name_and_age};
+use crate::columns::{
+    column, containers_and_images, integer_at, label_map, selector, with_name_and_age,
+};
 use crate::define::Define;
 use crate::object::{default, default_text, number, text};
 use crate::rules::Rules;
@@ -80,11 +82,15 @@ pub(super) fn daemon_sets(parts: &Parts) -> Resource {
         column("Node Selector", |object| label_map(object, "/spec/template/spec/nodeSelector")),
     ]);
     columns.extend([names, images, selector("Selector", "/spec/selector").wide()]);
-    Define::new("apps", "v1", "DaemonSet", "daemonsets").short(&["ds"]).all().columns(columns).stored(
-        &parts.storage,
-        "daemonsets",
-        Rules { prepare: prepare_daemon_set, validate: validate_daemon_set, ..Rules::REPORTED },
-    )
+    Define::new("apps", "v1", "DaemonSet", "daemonsets")
+        .short(&["ds"])
+        .all()
+        .columns(columns)
+        .stored(
+            &parts.storage,
+            "daemonsets",
+            Rules { prepare: prepare_daemon_set, validate: validate_daemon_set, ..Rules::REPORTED },
+        )
 }
 
 fn prepare_daemon_set(_call: &Call, object: &mut Value, old: Option<&Value>) {
@@ -118,14 +124,21 @@ fn validate_daemon_set(object: &Value, old: Option<&Value>, errors: &mut ErrorLi
     match text(strategy, "/type") {
         "OnDelete" => {}
         "RollingUpdate" => {
-            let (path, rolling) = (path.child("updateStrategy").child("rollingUpdate"), &strategy["rollingUpdate"]);
+            let (path, rolling) =
+                (path.child("updateStrategy").child("rollingUpdate"), &strategy["rollingUpdate"]);
             int_or_percent(&rolling["maxUnavailable"], &path.child("maxUnavailable"), errors);
             int_or_percent(&rolling["maxSurge"], &path.child("maxSurge"), errors);
-            let (unavailable, surge) =
-                (crate::validation::amount(rolling.get("maxUnavailable")), crate::validation::amount(rolling.get("maxSurge")));
+            let (unavailable, surge) = (
+                crate::validation::amount(rolling.get("maxUnavailable")),
+                crate::validation::amount(rolling.get("maxSurge")),
+            );
             if unavailable == 0 && surge == 0 {
                 let value = rolling["maxUnavailable"].clone();
-                errors.push(Error::invalid(&path.child("maxUnavailable"), value, "cannot be 0 when maxSurge is 0"));
+                errors.push(Error::invalid(
+                    &path.child("maxUnavailable"),
+                    value,
+                    "cannot be 0 when maxSurge is 0",
+                ));
             }
             if unavailable != 0 && surge != 0 {
                 let value = rolling["maxSurge"].clone();

@@ -80,7 +80,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     }
     if !matches!(text(spec, "/updateStrategy/type"), "OnDelete" | "RollingUpdate") {
         let detail = "must be 'RollingUpdate' or 'OnDelete'";
-        errors.push(Error::invalid(&path.child("updateStrategy"), spec["updateStrategy"].clone(), detail));
+        errors.push(Error::invalid(
+            &path.child("updateStrategy"),
+            spec["updateStrategy"].clone(),
+            detail,
+        ));
     }
     for (at, claim) in items(spec, "/volumeClaimTemplates").iter().enumerate() {
         let path = path.child("volumeClaimTemplates").index(at).child("spec");
@@ -90,7 +94,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     not_negative(spec, &path, "minReadySeconds", errors);
     let service = text(spec, "/serviceName");
     if !service.is_empty() {
-        errors.invalid_each(&path.child("serviceName"), service, api::names::dns1123_label(service));
+        errors.invalid_each(
+            &path.child("serviceName"),
+            service,
+            api::names::dns1123_label(service),
+        );
     }
     let claims: Vec<&str> = items(spec, "/volumeClaimTemplates").iter().map(meta::name).collect();
     template::selected(spec, "statefulset", &claims, errors);
@@ -107,7 +115,10 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         };
         let (now, before) = (kept(object), kept(old));
         if now != before {
-            tracing::debug!(changed = difference(&before, &now), "refused change of a stateful set");
+            tracing::debug!(
+                changed = difference(&before, &now),
+                "refused change of a stateful set"
+            );
             let detail = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
             errors.push(Error::forbidden(&path, detail));
         }

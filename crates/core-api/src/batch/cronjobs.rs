@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::jobs;
 use super::schedule::Schedule;
 use crate::Parts;
-use crate::columns::{NONE, age_at, at, at_or, boolean, containers_and_images, integer, selector, with_name_and_age};
+use crate::columns::{
+    NONE, age_at, at, at_or, boolean, containers_and_images, integer, selector, with_name_and_age,
+};
 use crate::define::Define;
 use crate::object::{default, default_text, flag, items, text};
 use crate::rules::Rules;
@@ -25,12 +27,13 @@ pub(super) fn resource(parts: &Parts) -> Resource {
         at("Schedule", "/spec/schedule"),
         at_or("Timezone", "/spec/timeZone", NONE),
         boolean("Suspend", |object| flag(object, "/spec/suspend")),
-        integer("Active", |object| i64::try_from(items(object, "/status/active").len()).unwrap_or(i64::MAX)),
+        integer("Active", |object| {
+            i64::try_from(items(object, "/status/active").len()).unwrap_or(i64::MAX)
+        }),
         age_at("Last Schedule", "/status/lastScheduleTime", NONE),
     ]);
     columns.extend([names, images, selector("Selector", "/spec/jobTemplate/spec/selector").wide()]);
-    let deprecation =
-        "batch/v1beta1 CronJob is deprecated in v1.21+, unavailable in v1.25+; use batch/v1 CronJob";
+    let deprecation = "batch/v1beta1 CronJob is deprecated in v1.21+, unavailable in v1.25+; use batch/v1 CronJob";
     Define::new("batch", "v1", "CronJob", "cronjobs")
         .short(&["cj"])
         .all()
@@ -88,7 +91,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     not_negative(spec, &path, "failedJobsHistoryLimit", errors);
     if old.is_none() && meta::name(object).len() > NAME_MAX {
         let path = Path::new("metadata").child("name");
-        errors.push(Error::invalid(&path, meta::name(object), "must be no more than 52 characters"));
+        errors.push(Error::invalid(
+            &path,
+            meta::name(object),
+            "must be no more than 52 characters",
+        ));
     }
 }
 
@@ -98,7 +105,8 @@ fn time_zone(zone: &str, path: &Path, errors: &mut ErrorList) {
         "" => "timeZone must be nil or non-empty string".to_owned(),
         "UTC" | "Etc/UTC" | "Etc/GMT" | "GMT" => return,
         zone if zone.eq_ignore_ascii_case("local") => {
-            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones".to_owned()
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones"
+                .to_owned()
         }
         zone => format!("unknown time zone {zone}"),
     };

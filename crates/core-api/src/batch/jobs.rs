@@ -38,7 +38,11 @@ pub(super) fn resource(parts: &Parts) -> Resource {
         propagation: Propagation::Orphan,
         ..Rules::PLAIN
     };
-    Define::new("batch", "v1", "Job", "jobs").all().columns(columns).stored(&parts.storage, "jobs", rules)
+    Define::new("batch", "v1", "Job", "jobs").all().columns(columns).stored(
+        &parts.storage,
+        "jobs",
+        rules,
+    )
 }
 
 /// What stands in a job's specification when nobody says otherwise; also of cron jobs' templates.
@@ -98,12 +102,22 @@ fn prepare(_call: &Call, object: &mut Value, old: Option<&Value>) {
 
 /// A job's specification without what is generated; also of cron jobs' templates.
 pub(super) fn spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
-    for field in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"] {
+    for field in [
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+    ] {
         not_negative(spec, path, field, errors);
     }
     let mode = text(spec, "/completionMode");
     if !matches!(mode, "" | "NonIndexed" | "Indexed") {
-        errors.push(Error::not_supported(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]));
+        errors.push(Error::not_supported(
+            &path.child("completionMode"),
+            mode,
+            &["NonIndexed", "Indexed"],
+        ));
     }
     if mode == "Indexed" && !has(spec, "/completions") {
         errors.push(Error::required(&path.child("completions"), "when completion mode is Indexed"));
@@ -115,7 +129,9 @@ pub(super) fn spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
     let at_policy = path.child("template").child("spec").child("restartPolicy");
     match text(found, "/spec/restartPolicy") {
         "OnFailure" | "Never" => {}
-        "Always" | "" => errors.push(Error::required(&at_policy, "valid values: \"OnFailure\", \"Never\"")),
+        "Always" | "" => {
+            errors.push(Error::required(&at_policy, "valid values: \"OnFailure\", \"Never\""));
+        }
         other => errors.push(Error::not_supported(&at_policy, other, &["OnFailure", "Never"])),
     }
 }
@@ -132,9 +148,13 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         template::mismatch(&selector, &found["template"], &path.child("template"), errors);
     }
     let Some(old) = old else { return };
-    for pointer in ["/spec/completions", "/spec/selector", "/spec/template", "/spec/completionMode"] {
+    for pointer in ["/spec/completions", "/spec/selector", "/spec/template", "/spec/completionMode"]
+    {
         // A suspended job that never ran may still be scheduled elsewhere; all else of the template stays.
-        if pointer == "/spec/template" && flag(old, "/spec/suspend") && !has(old, "/status/startTime") {
+        if pointer == "/spec/template"
+            && flag(old, "/spec/suspend")
+            && !has(old, "/status/startTime")
+        {
             continue;
         }
         if pointer == "/spec/completions" && text(found, "/completionMode") == "Indexed" {
@@ -145,7 +165,8 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 }
 
 fn holds(object: &Value, condition: &str) -> bool {
-    let found = items(object, "/status/conditions").iter().find(|one| text(one, "/type") == condition);
+    let found =
+        items(object, "/status/conditions").iter().find(|one| text(one, "/type") == condition);
     found.is_some_and(|one| text(one, "/status") == "True")
 }
 

@@ -36,7 +36,8 @@ pub struct Fields {
     weekday: (u64, bool),
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A field's bounds and the words that stand for its numbers.
@@ -59,7 +60,10 @@ impl FromStr for Schedule {
         let parts: Vec<&str> = text.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = parts.as_slice() else {
             let found = parts.join(" ");
-            return Err(ScheduleError(format!("expected exactly 5 fields, found {}: [{found}]", parts.len())));
+            return Err(ScheduleError(format!(
+                "expected exactly 5 fields, found {}: [{found}]",
+                parts.len()
+            )));
         };
         Ok(Self::At(Fields {
             minute: field(minute, &Bounds { least: 0, most: 59, words: &[] })?.0,
@@ -82,9 +86,13 @@ fn word_schedule(text: &str, word: &str) -> Result<Schedule, ScheduleError> {
             let Some(every) = word.strip_prefix("every ") else {
                 return Err(ScheduleError(format!("unrecognized descriptor: {text}")));
             };
-            return duration(every)
-                .map(|seconds| Schedule::Every(seconds.max(1)))
-                .ok_or_else(|| ScheduleError(format!("failed to parse duration {text}: time: invalid duration {every:?}")));
+            return duration(every).map(|seconds| Schedule::Every(seconds.max(1))).ok_or_else(
+                || {
+                    ScheduleError(format!(
+                        "failed to parse duration {text}: time: invalid duration {every:?}"
+                    ))
+                },
+            );
         }
     };
     same.parse()
@@ -155,8 +163,12 @@ fn range(text: &str, bounds: &Bounds) -> Result<(u64, bool), ScheduleError> {
         () if low < bounds.least => {
             wrong(format!("beginning of range ({low}) below minimum ({}): {text}", bounds.least))
         }
-        () if high > bounds.most => wrong(format!("end of range ({high}) above maximum ({}): {text}", bounds.most)),
-        () if low > high => wrong(format!("beginning of range ({low}) beyond end of range ({high}): {text}")),
+        () if high > bounds.most => {
+            wrong(format!("end of range ({high}) above maximum ({}): {text}", bounds.most))
+        }
+        () if low > high => {
+            wrong(format!("beginning of range ({low}) beyond end of range ({high}): {text}"))
+        }
         () if step == 0 => wrong(format!("step of range should be a positive number: {text}")),
         () => {
             let step = usize::try_from(step).unwrap_or(usize::MAX);
@@ -221,7 +233,8 @@ impl Fields {
         if self.month >> month & 1 == 0 {
             return false;
         }
-        let (by_day, by_weekday) = (self.day.0 >> of_month & 1 == 1, self.weekday.0 >> weekday & 1 == 1);
+        let (by_day, by_weekday) =
+            (self.day.0 >> of_month & 1 == 1, self.weekday.0 >> weekday & 1 == 1);
         if self.day.1 || self.weekday.1 { by_day && by_weekday } else { by_day || by_weekday }
     }
 }
@@ -239,7 +252,11 @@ fn civil(day: i64) -> (i64, i64) {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x} {:x} {:x} {:x} {:x}", self.minute, self.hour, self.day.0, self.month, self.weekday.0)
+        write!(
+            f,
+            "{:x} {:x} {:x} {:x} {:x}",
+            self.minute, self.hour, self.day.0, self.month, self.weekday.0
+        )
     }
 }
 
@@ -249,7 +266,9 @@ mod tests {
 
     fn next(schedule: &str, after: &str) -> String {
         let schedule: Schedule = schedule.parse().expect("a schedule");
-        schedule.next(Time::parse(after).expect("a time")).map_or_else(|| "never".to_owned(), |time| time.to_string())
+        schedule
+            .next(Time::parse(after).expect("a time"))
+            .map_or_else(|| "never".to_owned(), |time| time.to_string())
     }
 
     #[test]
@@ -278,13 +297,19 @@ mod tests {
             ("* * *", "expected exactly 5 fields, found 3: [* * *]"),
             ("60 * * * *", "end of range (60) above maximum (59): 60"),
             ("* * 0 * *", "beginning of range (0) below minimum (1): 0"),
-            ("a * * * *", "failed to parse int from a: strconv.Atoi: parsing \"a\": invalid syntax"),
+            (
+                "a * * * *",
+                "failed to parse int from a: strconv.Atoi: parsing \"a\": invalid syntax",
+            ),
             ("5-1 * * * *", "beginning of range (5) beyond end of range (1): 5-1"),
             ("*/0 * * * *", "step of range should be a positive number: */0"),
             ("1-2-3 * * * *", "too many hyphens: 1-2-3"),
             ("@often", "unrecognized descriptor: @often"),
         ] {
-            assert_eq!(schedule.parse::<Schedule>().map_err(|error| error.to_string()), Err(text.to_owned()));
+            assert_eq!(
+                schedule.parse::<Schedule>().map_err(|error| error.to_string()),
+                Err(text.to_owned())
+            );
         }
     }
 }

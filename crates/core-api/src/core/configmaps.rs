@@ -34,7 +34,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         check_key("data", key, errors);
         if has(object, &format!("/binaryData/{}", escaped(key))) {
             let path = Path::new("data").key(key);
-            errors.push(Error::invalid(&path, key.as_str(), "duplicate of key present in binaryData"));
+            errors.push(Error::invalid(
+                &path,
+                key.as_str(),
+                "duplicate of key present in binaryData",
+            ));
         }
         size += value.as_str().map_or(0, str::len);
     }

@@ -36,7 +36,8 @@ fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
     for (at, subset) in items(object, "/subsets").iter().enumerate() {
         let path = Path::new("subsets").index(at);
         let ports = items(subset, "/ports");
-        if items(subset, "/addresses").is_empty() && items(subset, "/notReadyAddresses").is_empty() {
+        if items(subset, "/addresses").is_empty() && items(subset, "/notReadyAddresses").is_empty()
+        {
             errors.push(Error::required(&path, "must specify `addresses` or `notReadyAddresses`"));
         }
         for list in ["addresses", "notReadyAddresses"] {
@@ -45,7 +46,8 @@ fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
                 let ip = text(address, "/ip");
                 match ip.parse::<std::net::IpAddr>() {
                     Err(_) => {
-                        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+                        let detail =
+                            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
                         errors.push(Error::invalid(&path, ip, detail));
                     }
                     Ok(ip) if ip.is_loopback() => {
@@ -77,7 +79,8 @@ fn validate(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
 fn addresses(object: &Value) -> String {
     let mut all = Vec::new();
     for subset in items(object, "/subsets") {
-        let ips: Vec<&str> = items(subset, "/addresses").iter().map(|address| text(address, "/ip")).collect();
+        let ips: Vec<&str> =
+            items(subset, "/addresses").iter().map(|address| text(address, "/ip")).collect();
         let ports = items(subset, "/ports");
         if ports.is_empty() {
             all.extend(ips.iter().map(|ip| (*ip).to_owned()));

@@ -50,13 +50,26 @@ const FIELDS: &[Field] = fields![
     "type" "/type",
 ];
 
-const RULES: Rules =
-    Rules { fields: FIELDS, prepare, validate, create_on_update: true, ttl: |_| Some(LIFETIME), ..Rules::PLAIN };
+const RULES: Rules = Rules {
+    fields: FIELDS,
+    prepare,
+    validate,
+    create_on_update: true,
+    ttl: |_| Some(LIFETIME),
+    ..Rules::PLAIN
+};
 
 pub(super) fn resource(parts: &Parts) -> Resource {
     Define::new("", "v1", "Event", "events")
         .short(&["ev"])
-        .columns(columns("/involvedObject", "/firstTimestamp", "/lastTimestamp", "/count", "/source", "/message"))
+        .columns(columns(
+            "/involvedObject",
+            "/firstTimestamp",
+            "/lastTimestamp",
+            "/count",
+            "/source",
+            "/message",
+        ))
         .stored(&parts.storage, KEY, RULES)
 }
 
@@ -115,8 +128,11 @@ fn prepare(_call: &Call, object: &mut Value, _old: Option<&Value>) {
 
 fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     let new_form = meta::api_version(object) != "v1";
-    let (regarding, reporter) =
-        if new_form { ("regarding", "reportingController") } else { ("involvedObject", "reportingComponent") };
+    let (regarding, reporter) = if new_form {
+        ("regarding", "reportingController")
+    } else {
+        ("involvedObject", "reportingComponent")
+    };
     let involved = text(object, &format!("/{regarding}/namespace"));
     let own = meta::namespace(object);
     if involved.is_empty() {
@@ -137,7 +153,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         }
     }
     if !matches!(text(object, "/type"), "Normal" | "Warning") {
-        errors.push(Error::invalid(&Path::new("type"), "", format!("has invalid value: {}", text(object, "/type"))));
+        errors.push(Error::invalid(
+            &Path::new("type"),
+            "",
+            format!("has invalid value: {}", text(object, "/type")),
+        ));
     }
 }
 
@@ -153,7 +173,10 @@ fn columns(
         "" => table::age(text(object, "/eventTime"), now),
         time => table::age(time, now),
     };
-    let last_seen = move |object: &Value, now: Time| match (text(object, "/series/lastObservedTime"), text(object, last)) {
+    let last_seen = move |object: &Value, now: Time| match (
+        text(object, "/series/lastObservedTime"),
+        text(object, last),
+    ) {
         ("", "") => first_seen(object, now),
         ("", time) | (time, _) => table::age(time, now),
     };
@@ -167,9 +190,11 @@ fn columns(
     };
     let from = move |object: &Value| {
         let part = |pointer: String| text(object, &pointer).to_owned();
-        let (mut component, mut host) = (part(format!("{source}/component")), part(format!("{source}/host")));
+        let (mut component, mut host) =
+            (part(format!("{source}/component")), part(format!("{source}/host")));
         if component.is_empty() {
-            component = part("/reportingComponent".to_owned()) + &part("/reportingController".to_owned());
+            component =
+                part("/reportingComponent".to_owned()) + &part("/reportingController".to_owned());
         }
         if host.is_empty() {
             host = part("/reportingInstance".to_owned());
@@ -178,14 +203,21 @@ fn columns(
     };
     let times = move |object: &Value| {
         let series = number(object, "/series/count");
-        series.or_else(|| number(object, count)).filter(|count| *count != 0).unwrap_or(1).to_string()
+        series
+            .or_else(|| number(object, count))
+            .filter(|count| *count != 0)
+            .unwrap_or(1)
+            .to_string()
     };
     vec![
         timed("Last Seen", last_seen),
         at("Type", "/type"),
         at("Reason", "/reason"),
         column("Object", target),
-        column("Subobject", move |object| text(object, &format!("{involved}/fieldPath")).to_owned()).wide(),
+        column("Subobject", move |object| {
+            text(object, &format!("{involved}/fieldPath")).to_owned()
+        })
+        .wide(),
         column("Source", from).wide(),
         column("Message", move |object| text(object, message).trim().to_owned()),
         timed("First Seen", first_seen).wide(),

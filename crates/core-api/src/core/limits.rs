@@ -18,7 +18,11 @@ pub(super) fn ranges(parts: &Parts) -> Resource {
     Define::new("", "v1", "LimitRange", "limitranges")
         .short(&["limits"])
         .columns(name_and_created())
-        .stored(&parts.storage, "limitranges", Rules { validate: range, prepare: range_defaults, ..Rules::PLAIN })
+        .stored(
+            &parts.storage,
+            "limitranges",
+            Rules { validate: range, prepare: range_defaults, ..Rules::PLAIN },
+        )
 }
 
 /// A maximum is a default limit, and a default limit a default request.
@@ -27,7 +31,9 @@ fn range_defaults(_call: &apimachinery::context::Call, object: &mut Value, _old:
         if text(item, "/type") != "Container" {
             continue;
         }
-        for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+        for (from, to) in
+            [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")]
+        {
             let Some(values) = map(item, &format!("/{from}")).cloned() else { continue };
             crate::object::default(item, to, serde_json::json!({}));
             for (name, value) in values {
@@ -50,7 +56,9 @@ fn range(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
         }
         seen.push(kind);
         let amount = |field: &str, name: &str| {
-            map(limit, &format!("/{field}")).and_then(|all| all.get(name)).and_then(|v| Quantity::from_value(v).ok())
+            map(limit, &format!("/{field}"))
+                .and_then(|all| all.get(name))
+                .and_then(|v| Quantity::from_value(v).ok())
         };
         for (name, value) in map(limit, "/min").into_iter().flatten() {
             let at_min = path.child("min").key(name);
@@ -67,7 +75,11 @@ fn range(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) {
                 && default > max
             {
                 let detail = format!("default value {default} is greater than max value {max}");
-                errors.push(Error::invalid(&path.child("default").key(name), default.to_string(), detail));
+                errors.push(Error::invalid(
+                    &path.child("default").key(name),
+                    default.to_string(),
+                    detail,
+                ));
             }
         }
     }
@@ -82,7 +94,11 @@ pub(super) fn quotas(parts: &Parts) -> Resource {
                 .filter(|(name, _)| name.starts_with("limits") == (prefix == "limits"))
                 .map(|(name, hard)| {
                     let used = map(object, "/status/used").and_then(|used| used.get(name));
-                    format!("{name}: {}/{}", used.map_or_else(|| "0".to_owned(), plain), plain(hard))
+                    format!(
+                        "{name}: {}/{}",
+                        used.map_or_else(|| "0".to_owned(), plain),
+                        plain(hard)
+                    )
                 })
                 .collect();
             lines.sort();
@@ -110,7 +126,11 @@ fn quota(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         let (now, before) = (object.pointer("/spec/scopes"), old.pointer("/spec/scopes"));
         if now != before {
             let value = now.cloned().unwrap_or_default();
-            errors.push(Error::invalid(&Path::new("spec").child("scopes"), value, "field is immutable"));
+            errors.push(Error::invalid(
+                &Path::new("spec").child("scopes"),
+                value,
+                "field is immutable",
+            ));
         }
     }
 }

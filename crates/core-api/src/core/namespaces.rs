@@ -30,8 +30,10 @@ pub const KUBERNETES: &str = "kubernetes";
 /// The label that names the namespace to selectors.
 const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
-const FIELDS: &[Field] =
-    &[("status.phase", |object| text(object, "/status/phase").to_owned()), ("name", |object| meta::name(object).to_owned())];
+const FIELDS: &[Field] = &[
+    ("status.phase", |object| text(object, "/status/phase").to_owned()),
+    ("name", |object| meta::name(object).to_owned()),
+];
 
 /// Rules that projects share, as both are one object.
 pub(crate) const RULES: Rules = Rules {
@@ -160,7 +162,12 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .namespaced(false)
             .verbs(but_collections)
             .columns(with_name_and_age([at("Status", "/status/phase")]))
-            .made("finalize", ("", "v1", "Namespace"), Verbs::UPDATE, Arc::new(Finalize(parts.clone())))
+            .made(
+                "finalize",
+                ("", "v1", "Namespace"),
+                Verbs::UPDATE,
+                Arc::new(Finalize(parts.clone())),
+            )
             .stored(&parts.storage, KEY, RULES),
     ]
 }

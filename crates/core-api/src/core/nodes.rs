@@ -24,13 +24,20 @@ use crate::rules::{Rules, StatusRule};
 /// The storage key, upstream's from before they were called nodes.
 const KEY: &str = "minions";
 
-const FIELDS: &[Field] = &[("spec.unschedulable", |object| flag(object, "/spec/unschedulable").to_string())];
+const FIELDS: &[Field] =
+    &[("spec.unschedulable", |object| flag(object, "/spec/unschedulable").to_string())];
 
-const RULES: Rules =
-    Rules { fields: FIELDS, status: StatusRule::ApartButOnCreate, prepare, validate, ..Rules::PLAIN };
+const RULES: Rules = Rules {
+    fields: FIELDS,
+    status: StatusRule::ApartButOnCreate,
+    prepare,
+    validate,
+    ..Rules::PLAIN
+};
 
 pub(super) fn resource(parts: &Parts) -> Resource {
-    let proxy = Verbs::GET.and(Verbs::CREATE).and(Verbs::UPDATE).and(Verbs::PATCH).and(Verbs::DELETE);
+    let proxy =
+        Verbs::GET.and(Verbs::CREATE).and(Verbs::UPDATE).and(Verbs::PATCH).and(Verbs::DELETE);
     Define::new("", "v1", "Node", "nodes")
         .short(&["no"])
         .columns(columns())
@@ -53,7 +60,8 @@ impl Virtual for Proxy {
     async fn raw(&self, call: &Call, request: Request) -> Result<Answer, Status> {
         let storage = place(&self.0.storage, KEY, &RULES);
         let node = storage.get(&call.at.name, Freshness::Newest).await.map_err(Status::internal)?;
-        let node = node.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
+        let node =
+            node.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
         self.0.nodes.proxy(call, &node.object(), request).await
     }
 }
@@ -88,7 +96,8 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 fn columns() -> Vec<Column> {
     let address = |kind: &'static str| {
         move |object: &Value| {
-            let found = items(object, "/status/addresses").iter().find(|one| text(one, "/type") == kind);
+            let found =
+                items(object, "/status/addresses").iter().find(|one| text(one, "/type") == kind);
             found.map_or(NONE, |one| text(one, "/address")).to_owned()
         }
     };
@@ -117,7 +126,8 @@ fn columns() -> Vec<Column> {
 }
 
 fn status(object: &Value) -> String {
-    let ready = items(object, "/status/conditions").iter().rfind(|one| text(one, "/type") == "Ready");
+    let ready =
+        items(object, "/status/conditions").iter().rfind(|one| text(one, "/type") == "Ready");
     let mut words = vec![match ready.map(|one| text(one, "/status")) {
         Some("True") => "Ready",
         Some(_) => "NotReady",

@@ -9,14 +9,14 @@ use apimachinery::fields::Writer;
 use apimachinery::reply::Answer;
 use apimachinery::resource::{ResourceParts, Virtual};
 use apimachinery::storage::{Freshness, Selection};
-use apimachinery::verb::write::{self, Part};
 use apimachinery::verb::delete;
+use apimachinery::verb::write::{self, Part};
 use async_trait::async_trait;
 use http::StatusCode;
 use schema::Schema;
 use serde_json::{Value, json};
 
-use super::pods::{KEY, RULES, selected};
+use super::pods::{BINDING, KEY, RULES, selected};
 use crate::backend::{Parts, Stream};
 use crate::define::{place, schema_of};
 use crate::object::{items, number, text};
@@ -26,7 +26,8 @@ async fn pod(parts: &Parts, call: &Call) -> Result<Value, Status> {
     let storage = place(&parts.storage, KEY, &RULES);
     let key = format!("{}/{}", call.at.namespace, call.at.name);
     let found = storage.get(&key, Freshness::Newest).await.map_err(Status::internal)?;
-    let found = found.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
+    let found =
+        found.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
     Ok(found.object())
 }
 
@@ -45,9 +46,13 @@ impl Virtual for Bind {
             let kind = api::GroupKind::new("", "Binding");
             return Err(Status::invalid(&kind, meta::name(&body), &errors));
         }
-        let name = if call.at.name.is_empty() { meta::name(&body).to_owned() } else { call.at.name.clone() };
+        let name = if call.at.name.is_empty() {
+            meta::name(&body).to_owned()
+        } else {
+            call.at.name.clone()
+        };
         let storage = place(&self.0.storage, KEY, &RULES);
-        let parts = ResourceParts { storage: &storage, strategy: &RULES, admission: &[] };
+        let parts = ResourceParts { storage: &storage, strategy: &BINDING, admission: &[] };
         let part = Part::Subresource("binding");
         let pods = api::GroupResource::new("", "pods");
         // The pod's own path, where the older form names it in the body alone.
@@ -117,7 +122,10 @@ impl Virtual for Evict {
         if !ended && !meta::is_being_deleted(&pod) {
             self.ask_budgets(&pod).await?;
         }
-        let options = body.as_ref().and_then(|body| body.get("deleteOptions")).filter(|options| !options.is_null());
+        let options = body
+            .as_ref()
+            .and_then(|body| body.get("deleteOptions"))
+            .filter(|options| !options.is_null());
         let options = delete::Options::read(call, options)?;
         let storage = place(&self.0.storage, KEY, &RULES);
         let parts = ResourceParts { storage: &storage, strategy: &RULES, admission: &[] };
@@ -134,7 +142,8 @@ impl Evict {
     async fn ask_budgets(&self, pod: &Value) -> Result<(), Status> {
         let budgets = place(&self.0.storage, crate::policy::BUDGETS, &crate::policy::BUDGET_RULES);
         let selection = Selection::of_namespace(meta::namespace(pod));
-        let listed = budgets.list(&selection, 0, None, Freshness::Newest).await.map_err(Status::internal)?;
+        let listed =
+            budgets.list(&selection, 0, None, Freshness::Newest).await.map_err(Status::internal)?;
         for budget in listed.entries.iter().map(|entry| entry.object()) {
             if !selected(pod, budget.pointer("/spec/selector")) {
                 continue;
@@ -150,24 +159,32 @@ impl Evict {
 
 /// The container that a request means: the one it names, the annotated or the only one.
 fn container(call: &Call, pod: &Value) -> Result<(), Status> {
-    let names: Vec<&str> = ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"]
-        .iter()
-        .flat_map(|list| items(pod, list))
-        .map(|one| text(one, "/name"))
-        .collect();
+    let names: Vec<&str> =
+        ["/spec/containers", "/spec/initContainers", "/spec/ephemeralContainers"]
+            .iter()
+            .flat_map(|list| items(pod, list))
+            .map(|one| text(one, "/name"))
+            .collect();
     let asked = form_urlencoded::parse(call.raw_query.as_bytes())
         .find(|(key, _)| key == "container")
         .map(|(_, value)| value.into_owned())
         .unwrap_or_default();
     let name = meta::name(pod);
     if asked.is_empty() {
-        let regular: Vec<&str> = items(pod, "/spec/containers").iter().map(|one| text(one, "/name")).collect();
+        let regular: Vec<&str> =
+            items(pod, "/spec/containers").iter().map(|one| text(one, "/name")).collect();
         let known = meta::annotation(pod, "kubectl.kubernetes.io/default-container");
         if regular.len() == 1 || known.is_some_and(|known| names.contains(&known)) {
             return Ok(());
         }
-        let mut text = format!("a container name must be specified for pod {name}, choose one of: [{}]", regular.join(" "));
-        let init: Vec<&str> = items(pod, "/spec/initContainers").iter().map(|one| crate::object::text(one, "/name")).collect();
+        let mut text = format!(
+            "a container name must be specified for pod {name}, choose one of: [{}]",
+            regular.join(" ")
+        );
+        let init: Vec<&str> = items(pod, "/spec/initContainers")
+            .iter()
+            .map(|one| crate::object::text(one, "/name"))
+            .collect();
         if !init.is_empty() {
             text.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
         }
@@ -182,7 +199,10 @@ fn container(call: &Call, pod: &Value) -> Result<(), Status> {
 /// A pod that runs nowhere has neither logs nor streams.
 fn on_a_node(pod: &Value) -> Result<(), Status> {
     if text(pod, "/spec/nodeName").is_empty() {
-        return Err(Status::failure(Reason::BadRequest, format!("pod {} does not have a host assigned", meta::name(pod))));
+        return Err(Status::failure(
+            Reason::BadRequest,
+            format!("pod {} does not have a host assigned", meta::name(pod)),
+        ));
     }
     Ok(())
 }
@@ -203,7 +223,9 @@ impl Virtual for Log {
                 Vec::new().into(),
             );
             let mut empty = empty;
-            empty.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
+            empty
+                .headers_mut()
+                .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
             return Ok(Answer::Raw(empty));
         }
         self.0.nodes.log(call, &pod).await

@@ -48,7 +48,8 @@ fn gates(object: &Value) -> String {
 
 /// Whether a pod's condition holds.
 fn is_true(object: &Value, condition: &str) -> bool {
-    let found = items(object, "/status/conditions").iter().find(|one| text(one, "/type") == condition);
+    let found =
+        items(object, "/status/conditions").iter().find(|one| text(one, "/type") == condition);
     found.is_some_and(|one| text(one, "/status") == "True")
 }
 
@@ -66,16 +67,20 @@ struct Summary {
 impl Summary {
     fn of(object: &Value) -> Self {
         let phase = text(object, "/status/phase");
-        let mut summary = Self { total: items(object, "/spec/containers").len(), ..Self::default() };
+        let mut summary =
+            Self { total: items(object, "/spec/containers").len(), ..Self::default() };
         summary.reason = match text(object, "/status/reason") {
             "" => phase.to_owned(),
             reason => reason.to_owned(),
         };
-        let gated = |one: &Value| text(one, "/type") == "PodScheduled" && text(one, "/reason") == "SchedulingGated";
+        let gated = |one: &Value| {
+            text(one, "/type") == "PodScheduled" && text(one, "/reason") == "SchedulingGated"
+        };
         if items(object, "/status/conditions").iter().any(gated) {
             "SchedulingGated".clone_into(&mut summary.reason);
         }
-        summary.total += items(object, "/spec/initContainers").iter().filter(|one| is_sidecar(one)).count();
+        summary.total +=
+            items(object, "/spec/initContainers").iter().filter(|one| is_sidecar(one)).count();
         let (initializing, sidecars) = summary.init(object);
         if !initializing || is_true(object, "Initialized") {
             (summary.restarts, summary.last_restart) = sidecars;
@@ -186,7 +191,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn shown(status: Value) -> (String, String) {
+    fn shown(status: &Value) -> (String, String) {
         let pod = json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}, "status": status});
         let summary = Summary::of(&pod);
         (format!("{}/{}", summary.ready, summary.total), summary.reason)
@@ -196,22 +201,26 @@ mod tests {
     fn one_word_for_all_containers() {
         let running = json!({"ready": true, "state": {"running": {}}});
         let pair = |ready: &str, reason: &str| (ready.to_owned(), reason.to_owned());
-        assert_eq!(shown(json!({"phase": "Pending"})), pair("0/2", "Pending"));
+        assert_eq!(shown(&json!({"phase": "Pending"})), pair("0/2", "Pending"));
         assert_eq!(
-            shown(json!({"phase": "Running", "containerStatuses": [running, running]})),
+            shown(&json!({"phase": "Running", "containerStatuses": [running, running]})),
             pair("2/2", "Running")
         );
-        let crashed = json!({"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
+        let crashed =
+            json!({"restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}});
         assert_eq!(
-            shown(json!({"phase": "Running", "containerStatuses": [running, crashed]})),
+            shown(&json!({"phase": "Running", "containerStatuses": [running, crashed]})),
             pair("1/2", "CrashLoopBackOff")
         );
         let done = json!({"state": {"terminated": {"reason": "Completed", "exitCode": 0}}});
         assert_eq!(
-            shown(json!({"phase": "Running", "containerStatuses": [done, running]})),
+            shown(&json!({"phase": "Running", "containerStatuses": [done, running]})),
             pair("1/2", "NotReady")
         );
         let failed = json!({"state": {"terminated": {"exitCode": 3}}});
-        assert_eq!(shown(json!({"phase": "Failed", "initContainerStatuses": [failed]})), pair("0/2", "Init:ExitCode:3"));
+        assert_eq!(
+            shown(&json!({"phase": "Failed", "initContainerStatuses": [failed]})),
+            pair("0/2", "Init:ExitCode:3")
+        );
     }
 }

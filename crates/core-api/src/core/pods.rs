@@ -46,6 +46,9 @@ pub(crate) const RULES: Rules = Rules {
     ..Rules::PLAIN
 };
 
+/// Rules of a binding: it is the one way in which a pod's node changes.
+pub(super) const BINDING: Rules = Rules { validate: |_, _, _| {}, ..RULES };
+
 pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
     let stream = Verbs::GET.and(Verbs::CREATE);
     let proxy = stream.and(Verbs::UPDATE).and(Verbs::PATCH).and(Verbs::DELETE);
@@ -62,10 +65,20 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
             .columns(super::pod_table::columns())
             .made("attach", ("", "v1", "PodAttachOptions"), stream, streams(Stream::Attach))
             .made("binding", ("", "v1", "Binding"), Verbs::CREATE, bind)
-            .made("eviction", ("policy", "v1", "Eviction"), Verbs::CREATE, Arc::new(Evict(parts.clone())))
+            .made(
+                "eviction",
+                ("policy", "v1", "Eviction"),
+                Verbs::CREATE,
+                Arc::new(Evict(parts.clone())),
+            )
             .made("exec", ("", "v1", "PodExecOptions"), stream, streams(Stream::Exec))
             .made("log", ("", "v1", "Pod"), Verbs::GET, Arc::new(Log(parts.clone())))
-            .made("portforward", ("", "v1", "PodPortForwardOptions"), stream, streams(Stream::PortForward))
+            .made(
+                "portforward",
+                ("", "v1", "PodPortForwardOptions"),
+                stream,
+                streams(Stream::PortForward),
+            )
             .made("proxy", ("", "v1", "PodProxyOptions"), proxy, Arc::new(Proxy(parts.clone())))
             .stored(&parts.storage, KEY, RULES),
     ]
@@ -97,8 +110,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 
 /// A pod that runs somewhere is given time; one that does not, or has ended, goes at once.
 fn grace(object: &Value, asked: Option<i64>) -> Grace {
-    let seconds = asked.or_else(|| number(object, "/spec/terminationGracePeriodSeconds")).unwrap_or(30);
-    if text(object, "/spec/nodeName").is_empty() || matches!(text(object, "/status/phase"), "Succeeded" | "Failed") {
+    let seconds =
+        asked.or_else(|| number(object, "/spec/terminationGracePeriodSeconds")).unwrap_or(30);
+    if text(object, "/spec/nodeName").is_empty()
+        || matches!(text(object, "/status/phase"), "Succeeded" | "Failed")
+    {
         return Grace::Seconds(0);
     }
     Grace::Seconds(if seconds < 0 { 1 } else { seconds })
@@ -106,7 +122,8 @@ fn grace(object: &Value, asked: Option<i64>) -> Grace {
 
 /// `qosClass`: how requests and limits rank a pod when its node is short of something.
 fn quality(object: &Value) -> &'static str {
-    let containers = items(object, "/spec/containers").iter().chain(items(object, "/spec/initContainers"));
+    let containers =
+        items(object, "/spec/containers").iter().chain(items(object, "/spec/initContainers"));
     let (mut none, mut guaranteed) = (true, true);
     for container in containers {
         let amount = |list: &str, name: &str| {
@@ -131,7 +148,8 @@ fn quality(object: &Value) -> &'static str {
 /// Whether a pod's labels and namespace are meant by a selector object; for budgets.
 pub(super) fn selected(pod: &Value, selector: Option<&Value>) -> bool {
     let nothing = serde_json::Map::new();
-    let labels = meta::metadata(pod).and_then(|metadata| metadata.get("labels")).and_then(Value::as_object);
+    let labels =
+        meta::metadata(pod).and_then(|metadata| metadata.get("labels")).and_then(Value::as_object);
     api::selector::LabelSelector::from_object(selector)
         .is_ok_and(|selector| selector.matches(labels.unwrap_or(&nothing)))
 }

@@ -27,7 +27,11 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
         integer_at("Ready", "/status/readyReplicas"),
     ])
     .into_iter()
-    .chain([names, images, column("Selector", |object| label_map(object, "/spec/selector")).wide()]);
+    .chain([
+        names,
+        images,
+        column("Selector", |object| label_map(object, "/spec/selector")).wide(),
+    ]);
     let [mut names_of_template, mut images_of_template] = containers_and_images("/template/spec");
     (names_of_template.priority, images_of_template.priority) = (0, 0);
     vec![
@@ -39,7 +43,13 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
             .stored(
                 &parts.storage,
                 "controllers",
-                Rules { fields: FIELDS, prepare, validate, propagation: Propagation::Orphan, ..Rules::REPORTED },
+                Rules {
+                    fields: FIELDS,
+                    prepare,
+                    validate,
+                    propagation: Propagation::Orphan,
+                    ..Rules::REPORTED
+                },
             ),
         Define::new("", "v1", "PodTemplate", "podtemplates")
             .columns([

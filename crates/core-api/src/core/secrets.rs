@@ -21,11 +21,16 @@ use crate::validation::immutable;
 const FIELDS: &[Field] = &[("type", |object| text(object, "/type").to_owned())];
 
 pub(super) fn resource(parts: &Parts) -> Resource {
-    let mut data = integer("Data", |object| i64::try_from(entries(object, "/data")).unwrap_or(i64::MAX));
+    let mut data =
+        integer("Data", |object| i64::try_from(entries(object, "/data")).unwrap_or(i64::MAX));
     data.kind = "string";
     Define::new("", "v1", "Secret", "secrets")
         .columns(with_name_and_age([at("Type", "/type"), data]))
-        .stored(&parts.storage, "secrets", Rules { fields: FIELDS, prepare, validate, ..Rules::PLAIN })
+        .stored(
+            &parts.storage,
+            "secrets",
+            Rules { fields: FIELDS, prepare, validate, ..Rules::PLAIN },
+        )
 }
 
 fn prepare(_call: &Call, object: &mut Value, old: Option<&Value>) {
@@ -78,7 +83,9 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             demand("password");
         }
         "kubernetes.io/ssh-auth" => {
-            let key = map(object, "/data").and_then(|data| data.get("ssh-privatekey")).and_then(Value::as_str);
+            let key = map(object, "/data")
+                .and_then(|data| data.get("ssh-privatekey"))
+                .and_then(Value::as_str);
             if key.unwrap_or_default().is_empty() {
                 errors.push(Error::required(&data.key("ssh-privatekey"), ""));
             }

@@ -72,10 +72,18 @@ fn invalid(request: &Value) -> ErrorList {
     let path = Path::new("spec").child("expirationSeconds");
     let seconds = number(request, "/spec/expirationSeconds").unwrap_or(LIFETIME);
     if seconds < SHORTEST {
-        errors.push(Error::invalid(&path, seconds, "may not specify a duration less than 10 minutes"));
+        errors.push(Error::invalid(
+            &path,
+            seconds,
+            "may not specify a duration less than 10 minutes",
+        ));
     }
     if seconds > LONGEST {
-        errors.push(Error::invalid(&path, seconds, "may not specify a duration larger than 2^32 seconds"));
+        errors.push(Error::invalid(
+            &path,
+            seconds,
+            "may not specify a duration larger than 2^32 seconds",
+        ));
     }
     if let Some(bound) = request.pointer("/spec/boundObjectRef").filter(|bound| !bound.is_null()) {
         let kind = text(bound, "/kind");
@@ -89,7 +97,9 @@ fn invalid(request: &Value) -> ErrorList {
 
 pub(super) fn resource(parts: &Parts) -> Resource {
     // 1.36 prints no SECRETS any more; the guide's users see the column (guide-commands.md 1.3).
-    let mut secrets = integer("Secrets", |object| i64::try_from(items(object, "/secrets").len()).unwrap_or(i64::MAX));
+    let mut secrets = integer("Secrets", |object| {
+        i64::try_from(items(object, "/secrets").len()).unwrap_or(i64::MAX)
+    });
     secrets.kind = "string";
     Define::new("", "v1", "ServiceAccount", "serviceaccounts")
         .short(&["sa"])

@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 use api::field::{Error, ErrorList, Path};
 use apimachinery::context::Call;
 use apimachinery::resource::{NameRule, Resource};
-use apimachinery::table::Column;
 use apimachinery::storage::Field;
+use apimachinery::table::Column;
 use serde_json::{Value, json};
 
 use crate::Parts;
@@ -59,9 +59,10 @@ pub(crate) fn wants_address(service: &Value) -> bool {
 pub(crate) fn wants_node_ports(service: &Value) -> bool {
     match text(service, "/spec/type") {
         "NodePort" => true,
-        "LoadBalancer" => {
-            service.pointer("/spec/allocateLoadBalancerNodePorts").and_then(Value::as_bool).unwrap_or(true)
-        }
+        "LoadBalancer" => service
+            .pointer("/spec/allocateLoadBalancerNodePorts")
+            .and_then(Value::as_bool)
+            .unwrap_or(true),
         _ => false,
     }
 }
@@ -81,7 +82,10 @@ fn prepare(_call: &Call, object: &mut Value, old: Option<&Value>) {
     for port in each(spec, "/ports") {
         default_text(port, "protocol", "TCP");
         let number = number(port, "/port").unwrap_or(0);
-        if matches!(port.get("targetPort"), None | Some(Value::Null)) || port["targetPort"] == 0 || port["targetPort"] == "" {
+        if matches!(port.get("targetPort"), None | Some(Value::Null))
+            || port["targetPort"] == 0
+            || port["targetPort"] == ""
+        {
             port["targetPort"] = number.into();
         }
     }
@@ -109,9 +113,12 @@ fn prepare(_call: &Call, object: &mut Value, old: Option<&Value>) {
         }
         let ports = items(old, "/spec/ports").to_vec();
         for port in each(spec, "/ports") {
-            let same = |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
+            let same = |other: &&Value| {
+                other["port"] == port["port"] && other["protocol"] == port["protocol"]
+            };
             let kept = ports.iter().find(same).and_then(|other| other.get("nodePort")).cloned();
-            if let (Some(kept), true) = (kept, matches!(kind.as_str(), "NodePort" | "LoadBalancer")) {
+            if let (Some(kept), true) = (kept, matches!(kind.as_str(), "NodePort" | "LoadBalancer"))
+            {
                 default(port, "nodePort", kept);
             }
         }
@@ -147,7 +154,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             match text(spec, "/externalName").trim_end_matches('.') {
                 "" => errors.push(Error::required(&path.child("externalName"), "")),
                 name => {
-                    errors.invalid_each(&path.child("externalName"), name, api::names::dns1123_subdomain(name));
+                    errors.invalid_each(
+                        &path.child("externalName"),
+                        name,
+                        api::names::dns1123_subdomain(name),
+                    );
                 }
             }
         }
@@ -176,7 +187,8 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
             errors.push(Error::invalid(&path.child("clusterIPs").index(at), address, detail));
         }
     }
-    if !items(spec, "/clusterIPs").is_empty() && items(spec, "/clusterIPs")[0] != spec["clusterIP"] {
+    if !items(spec, "/clusterIPs").is_empty() && items(spec, "/clusterIPs")[0] != spec["clusterIP"]
+    {
         let detail = "first value must match `clusterIP`";
         errors.push(Error::invalid(&path.child("clusterIPs"), spec["clusterIPs"].clone(), detail));
     }
@@ -185,7 +197,10 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         for (at, port) in ports.iter().enumerate() {
             if number(port, "/nodePort").is_some_and(|port| port != 0) {
                 let detail = format!("may not be used when `type` is '{kind}'");
-                errors.push(Error::forbidden(&path.child("ports").index(at).child("nodePort"), detail));
+                errors.push(Error::forbidden(
+                    &path.child("ports").index(at).child("nodePort"),
+                    detail,
+                ));
             }
         }
     }
@@ -194,7 +209,13 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     }
 }
 
-fn one_port<'a>(port: &'a Value, named: bool, names: &mut BTreeSet<&'a str>, path: &Path, errors: &mut ErrorList) {
+fn one_port<'a>(
+    port: &'a Value,
+    named: bool,
+    names: &mut BTreeSet<&'a str>,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     let name = text(port, "/name");
     if name.is_empty() {
         if named {
@@ -210,7 +231,11 @@ fn one_port<'a>(port: &'a Value, named: bool, names: &mut BTreeSet<&'a str>, pat
     one_of(port, path, "protocol", &PROTOCOLS, errors);
     port_or_name(&port["targetPort"], &path.child("targetPort"), errors);
     if let Some(node) = number(port, "/nodePort").filter(|node| !(0..=65535).contains(node)) {
-        errors.push(Error::invalid(&path.child("nodePort"), node, "must be between 0 and 65535, inclusive"));
+        errors.push(Error::invalid(
+            &path.child("nodePort"),
+            node,
+            "must be between 0 and 65535, inclusive",
+        ));
     }
 }
 
@@ -242,7 +267,8 @@ fn columns() -> Vec<Column> {
             "LoadBalancer" => {
                 let mut all: BTreeSet<String> = BTreeSet::new();
                 for one in items(object, "/status/loadBalancer/ingress") {
-                    let name = if has(one, "/ip") { text(one, "/ip") } else { text(one, "/hostname") };
+                    let name =
+                        if has(one, "/ip") { text(one, "/ip") } else { text(one, "/hostname") };
                     all.insert(name.to_owned());
                 }
                 let mut all: Vec<String> = all.into_iter().collect();

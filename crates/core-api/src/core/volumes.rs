@@ -90,13 +90,21 @@ pub(crate) fn claim_spec(spec: &Value, path: &Path, errors: &mut ErrorList) {
             if let Ok(quantity) = Quantity::from_value(value)
                 && quantity.signum() <= 0
             {
-                errors.push(Error::invalid(&at_storage, quantity.to_string(), "must be greater than zero"));
+                errors.push(Error::invalid(
+                    &at_storage,
+                    quantity.to_string(),
+                    "must be greater than zero",
+                ));
             }
         }
     }
     let class = text(spec, "/storageClassName");
     if !class.is_empty() {
-        errors.invalid_each(&path.child("storageClassName"), class, api::names::dns1123_subdomain(class));
+        errors.invalid_each(
+            &path.child("storageClassName"),
+            class,
+            api::names::dns1123_subdomain(class),
+        );
     }
     one_of_or_none(spec, path, "volumeMode", &VOLUME_MODES, errors);
 }
@@ -111,7 +119,8 @@ fn access_modes(spec: &Value, path: &Path, missing: &str, errors: &mut ErrorList
         errors.push(Error::not_supported(&path, *mode, &MODES));
     }
     if modes.contains(&"ReadWriteOncePod") && modes.len() > 1 {
-        errors.push(Error::forbidden(&path, "may not use ReadWriteOncePod with other access modes"));
+        errors
+            .push(Error::forbidden(&path, "may not use ReadWriteOncePod with other access modes"));
     }
 }
 
@@ -145,7 +154,9 @@ fn validate_claim(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
         errors.push(Error::forbidden(&path, detail));
     }
     let size = |claim: &Value| {
-        claim.pointer("/spec/resources/requests/storage").and_then(|value| Quantity::from_value(value).ok())
+        claim
+            .pointer("/spec/resources/requests/storage")
+            .and_then(|value| Quantity::from_value(value).ok())
     };
     if let (Some(now), Some(before)) = (size(object), size(old))
         && now < before
@@ -189,17 +200,31 @@ fn validate_volume(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
         None if crate::object::entries(spec, "/capacity") == 0 => {
             errors.push(Error::required(&path.child("capacity"), ""));
         }
-        None => errors.push(Error::not_supported(&path.child("capacity"), spec["capacity"].clone(), &["storage"])),
+        None => errors.push(Error::not_supported(
+            &path.child("capacity"),
+            spec["capacity"].clone(),
+            &["storage"],
+        )),
         Some(value) => {
             if let Ok(quantity) = Quantity::from_value(value)
                 && quantity.signum() <= 0
             {
                 let path = path.child("capacity").key("storage");
-                errors.push(Error::invalid(&path, quantity.to_string(), "must be greater than zero"));
+                errors.push(Error::invalid(
+                    &path,
+                    quantity.to_string(),
+                    "must be greater than zero",
+                ));
             }
         }
     }
-    one_of_or_none(spec, &path, "persistentVolumeReclaimPolicy", &["Delete", "Recycle", "Retain"], errors);
+    one_of_or_none(
+        spec,
+        &path,
+        "persistentVolumeReclaimPolicy",
+        &["Delete", "Recycle", "Retain"],
+        errors,
+    );
     let sources: Vec<&String> = spec
         .as_object()
         .into_iter()
@@ -211,11 +236,14 @@ fn validate_volume(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
         errors.push(Error::required(&path, "must specify a volume type"));
     }
     for extra in sources.iter().skip(1) {
-        errors.push(Error::forbidden(&path.child(extra), "may not specify more than 1 volume type"));
+        errors
+            .push(Error::forbidden(&path.child(extra), "may not specify more than 1 volume type"));
     }
     one_of_or_none(spec, &path, "volumeMode", &VOLUME_MODES, errors);
     if let Some(old) = old {
-        let source = |object: &Value| sources.first().and_then(|name| object["spec"].get(name.as_str()).cloned());
+        let source = |object: &Value| {
+            sources.first().and_then(|name| object["spec"].get(name.as_str()).cloned())
+        };
         if source(object) != source(old) {
             let detail = "spec.persistentvolumesource is immutable after creation\n";
             errors.push(Error::forbidden(&path.child("persistentvolumesource"), detail));
@@ -227,9 +255,18 @@ fn validate_volume(object: &Value, old: Option<&Value>, errors: &mut ErrorList) 
 /// `RWO,ROX`, each once and in the order of strength.
 fn short_modes(object: &Value, pointer: &str) -> String {
     let modes = texts(object, pointer);
-    let known =
-        [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
-    known.iter().filter(|(mode, _)| modes.contains(mode)).map(|(_, short)| *short).collect::<Vec<_>>().join(",")
+    let known = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
+    known
+        .iter()
+        .filter(|(mode, _)| modes.contains(mode))
+        .map(|(_, short)| *short)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn class(object: &Value) -> String {
@@ -240,7 +277,11 @@ fn class(object: &Value) -> String {
 }
 
 fn phase(object: &Value) -> String {
-    if meta::is_being_deleted(object) { "Terminating".to_owned() } else { text(object, "/status/phase").to_owned() }
+    if meta::is_being_deleted(object) {
+        "Terminating".to_owned()
+    } else {
+        text(object, "/status/phase").to_owned()
+    }
 }
 
 fn claim_columns() -> Vec<Column> {
@@ -268,12 +309,18 @@ fn claim_columns() -> Vec<Column> {
 fn volume_columns() -> Vec<Column> {
     vec![
         Column::object_name(),
-        column("Capacity", |object| object.pointer("/spec/capacity/storage").map_or_else(|| "0".to_owned(), plain)),
+        column("Capacity", |object| {
+            object.pointer("/spec/capacity/storage").map_or_else(|| "0".to_owned(), plain)
+        }),
         column("Access Modes", |object| short_modes(object, "/spec/accessModes")),
         at("Reclaim Policy", "/spec/persistentVolumeReclaimPolicy"),
         column("Status", phase),
         column("Claim", |object| match has(object, "/spec/claimRef") {
-            true => format!("{}/{}", text(object, "/spec/claimRef/namespace"), text(object, "/spec/claimRef/name")),
+            true => format!(
+                "{}/{}",
+                text(object, "/spec/claimRef/namespace"),
+                text(object, "/spec/claimRef/name")
+            ),
             false => String::new(),
         }),
         column("StorageClass", class),

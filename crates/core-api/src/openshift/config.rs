@@ -45,11 +45,11 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let mut all: Vec<Resource> = KINDS
         .into_iter()
         .map(|(kind, plural, short)| {
-            Define::new(GROUP, "v1", kind, plural).short(short).namespaced(false).columns(plain_columns()).stored(
-                &parts.storage,
-                &format!("{GROUP}/{plural}"),
-                RULES,
-            )
+            Define::new(GROUP, "v1", kind, plural)
+                .short(short)
+                .namespaced(false)
+                .columns(plain_columns())
+                .stored(&parts.storage, &format!("{GROUP}/{plural}"), RULES)
         })
         .collect();
     all.push(
@@ -59,20 +59,23 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .stored(&parts.storage, "config.openshift.io/clusteroperators", RULES),
     );
     all.push(
-        Define::new(GROUP, "v1", "ClusterVersion", "clusterversions").columns(version_columns()).stored(
-            &parts.storage,
-            "config.openshift.io/clusterversions",
-            RULES,
-        ),
+        Define::new(GROUP, "v1", "ClusterVersion", "clusterversions")
+            .columns(version_columns())
+            .stored(&parts.storage, "config.openshift.io/clusterversions", RULES),
     );
     all
 }
 
 pub(crate) fn operator_resources(parts: &Parts) -> Vec<Resource> {
     vec![
-        Define::new("operator.openshift.io", "v1alpha1", "ImageContentSourcePolicy", "imagecontentsourcepolicies")
-            .columns(plain_columns())
-            .stored(&parts.storage, "operator.openshift.io/imagecontentsourcepolicies", RULES),
+        Define::new(
+            "operator.openshift.io",
+            "v1alpha1",
+            "ImageContentSourcePolicy",
+            "imagecontentsourcepolicies",
+        )
+        .columns(plain_columns())
+        .stored(&parts.storage, "operator.openshift.io/imagecontentsourcepolicies", RULES),
     ]
 }
 
@@ -102,7 +105,9 @@ fn of_condition(name: &str, kind: &'static str, field: &'static str) -> Column {
 }
 
 fn since(kind: &'static str) -> Column {
-    let cell = move |object: &Value, now: Time| match condition(object, kind).map(|one| text(one, "/lastTransitionTime")) {
+    let cell = move |object: &Value, now: Time| match condition(object, kind)
+        .map(|one| text(one, "/lastTransitionTime"))
+    {
         Some(time) => table::age(time, now).into(),
         None => Value::Null,
     };
@@ -111,7 +116,8 @@ fn since(kind: &'static str) -> Column {
 
 fn operator_columns() -> Vec<Column> {
     let version = |object: &Value| {
-        let found = items(object, "/status/versions").iter().find(|one| text(one, "/name") == "operator");
+        let found =
+            items(object, "/status/versions").iter().find(|one| text(one, "/name") == "operator");
         found.map(|one| text(one, "/version")).unwrap_or_default().to_owned()
     };
     vec![
@@ -124,7 +130,9 @@ fn operator_columns() -> Vec<Column> {
         // One line for whatever is not as it should be.
         column("Message", |object| {
             let said = |kind, status| {
-                condition(object, kind).filter(|one| text(one, "/status") == status).map(|one| text(one, "/message"))
+                condition(object, kind)
+                    .filter(|one| text(one, "/status") == status)
+                    .map(|one| text(one, "/message"))
             };
             said("Degraded", "True")
                 .or_else(|| said("Available", "False"))
@@ -139,7 +147,9 @@ fn version_columns() -> Vec<Column> {
     vec![
         Column::object_name(),
         column("Version", |object| {
-            let done = items(object, "/status/history").iter().find(|one| text(one, "/state") == "Completed");
+            let done = items(object, "/status/history")
+                .iter()
+                .find(|one| text(one, "/state") == "Completed");
             done.map(|one| text(one, "/version")).unwrap_or_default().to_owned()
         }),
         of_condition("Available", "Available", "/status"),
@@ -157,13 +167,14 @@ mod tests {
     #[test]
     fn operators_show_what_is_wrong() {
         let object = json!({"metadata": {"name": "image-registry"}, "status": {
-            "versions": [{"name": "operator", "version": "4.6.1"}],
-            "conditions": [
-                {"type": "Available", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "ready"},
-                {"type": "Degraded", "status": "True", "message": "no storage"},
-            ]}});
+        "versions": [{"name": "operator", "version": "4.6.1"}],
+        "conditions": [
+            {"type": "Available", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z", "message": "ready"},
+            {"type": "Degraded", "status": "True", "message": "no storage"},
+        ]}});
         let now = Time::parse("2026-01-01T01:00:00Z").expect("a time");
-        let cells: Vec<Value> = operator_columns().iter().map(|column| (column.cell)(&object, now)).collect();
+        let cells: Vec<Value> =
+            operator_columns().iter().map(|column| (column.cell)(&object, now)).collect();
         assert_eq!(
             Value::from(cells),
             json!(["image-registry", "4.6.1", "True", null, "True", "60m", "no storage"])

@@ -11,8 +11,8 @@ use crate::columns::column;
 use crate::define::Define;
 use crate::object::{default, default_text, each, items, text, texts};
 use crate::rbac_kinds::{
-    CLUSTER_ROLE_BINDING_RULES, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLE_RULES, CLUSTER_ROLES, ROLE_BINDING_RULES,
-    ROLE_BINDINGS, ROLE_RULES, ROLES,
+    CLUSTER_ROLE_BINDING_RULES, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLE_RULES, CLUSTER_ROLES,
+    ROLE_BINDING_RULES, ROLE_BINDINGS, ROLE_RULES, ROLES,
 };
 use crate::reviews::openshift::GROUP;
 use crate::rules::Rules;
@@ -33,7 +33,9 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
         define("Role", "roles").columns(names()).view(show_role, store_role).stored(
             &parts.storage,
             ROLES,
-            as_stored(ROLE_RULES, |object, old, errors| validated(object, old, store_role, ROLE_RULES, errors)),
+            as_stored(ROLE_RULES, |object, old, errors| {
+                validated(object, old, store_role, ROLE_RULES, errors);
+            }),
         ),
         define("ClusterRoleBinding", "clusterrolebindings")
             .columns(binding_columns())
@@ -45,13 +47,16 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
                     validated(object, old, store_binding, CLUSTER_ROLE_BINDING_RULES, errors);
                 }),
             ),
-        define("RoleBinding", "rolebindings").columns(binding_columns()).view(show_binding, store_binding).stored(
-            &parts.storage,
-            ROLE_BINDINGS,
-            as_stored(ROLE_BINDING_RULES, |object, old, errors| {
-                validated(object, old, store_binding, ROLE_BINDING_RULES, errors);
-            }),
-        ),
+        define("RoleBinding", "rolebindings")
+            .columns(binding_columns())
+            .view(show_binding, store_binding)
+            .stored(
+                &parts.storage,
+                ROLE_BINDINGS,
+                as_stored(ROLE_BINDING_RULES, |object, old, errors| {
+                    validated(object, old, store_binding, ROLE_BINDING_RULES, errors);
+                }),
+            ),
     ]
 }
 
@@ -60,7 +65,13 @@ fn as_stored(rules: Rules, validate: fn(&Value, Option<&Value>, &mut ErrorList))
     Rules { prepare: |_, _, _| {}, validate, ..rules }
 }
 
-fn validated(object: &Value, old: Option<&Value>, store: fn(&mut Value), rules: Rules, errors: &mut ErrorList) {
+fn validated(
+    object: &Value,
+    old: Option<&Value>,
+    store: fn(&mut Value),
+    rules: Rules,
+    errors: &mut ErrorList,
+) {
     let stored = |object: &Value| {
         let mut object = object.clone();
         store(&mut object);
@@ -157,20 +168,26 @@ fn store_binding(object: &mut Value) {
         let name = text(subject, "/name");
         subjects.push(match text(subject, "/kind") {
             "User" | "SystemUser" => json!({"kind": "User", "apiGroup": API_GROUP, "name": name}),
-            "Group" | "SystemGroup" => json!({"kind": "Group", "apiGroup": API_GROUP, "name": name}),
+            "Group" | "SystemGroup" => {
+                json!({"kind": "Group", "apiGroup": API_GROUP, "name": name})
+            }
             kind => {
                 let mut account = json!({"kind": kind, "name": name});
                 let namespace = text(subject, "/namespace");
-                account["namespace"] = if namespace.is_empty() { own.as_str().into() } else { namespace.into() };
+                account["namespace"] =
+                    if namespace.is_empty() { own.as_str().into() } else { namespace.into() };
                 account
             }
         });
     }
     if subjects.is_empty() {
         for name in texts(object, "/userNames") {
-            let account = name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+            let account =
+                name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
             subjects.push(match account {
-                Some((namespace, name)) => json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}),
+                Some((namespace, name)) => {
+                    json!({"kind": "ServiceAccount", "namespace": namespace, "name": name})
+                }
                 None => json!({"kind": "User", "apiGroup": API_GROUP, "name": name}),
             });
         }
@@ -198,7 +215,8 @@ fn binding_columns() -> Vec<apimachinery::table::Column> {
     };
     let of_kinds = |kinds: [&'static str; 2]| {
         move |object: &Value| {
-            let found = items(object, "/subjects").iter().filter(|one| kinds.contains(&text(one, "/kind")));
+            let found =
+                items(object, "/subjects").iter().filter(|one| kinds.contains(&text(one, "/kind")));
             found.map(|one| text(one, "/name")).collect::<Vec<_>>().join(", ")
         }
     };
@@ -242,7 +260,8 @@ mod tests {
             "userNames": ["u", "system:serviceaccount:n:s"], "groupNames": ["g"]});
         store_binding(&mut object);
         assert_eq!(object["roleRef"]["kind"], "Role");
-        let kinds: Vec<&str> = items(&object, "/subjects").iter().map(|one| text(one, "/kind")).collect();
+        let kinds: Vec<&str> =
+            items(&object, "/subjects").iter().map(|one| text(one, "/kind")).collect();
         assert_eq!(kinds, ["User", "ServiceAccount", "Group"]);
     }
 }

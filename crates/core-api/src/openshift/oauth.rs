@@ -61,9 +61,11 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let define = |kind, plural| Define::new(GROUP, "v1", kind, plural).namespaced(false);
     let plain = Rules { names: NameRule::PathSegment, ..Rules::PLAIN };
     vec![
-        define("OAuthAccessToken", "oauthaccesstokens")
-            .columns(token_columns())
-            .stored(&parts.storage, TOKENS, TOKEN_RULES),
+        define("OAuthAccessToken", "oauthaccesstokens").columns(token_columns()).stored(
+            &parts.storage,
+            TOKENS,
+            TOKEN_RULES,
+        ),
         define("OAuthAuthorizeToken", "oauthauthorizetokens").columns(token_columns()).stored(
             &parts.storage,
             "/openshift.io/oauth/authorizetokens",
@@ -120,7 +122,11 @@ fn validate_authorization(object: &Value, _old: Option<&Value>, errors: &mut Err
     let expected = format!("{}:{}", text(object, "/userName"), text(object, "/clientName"));
     if meta::name(object) != expected {
         let detail = "must be in the format <userName>:<clientName>";
-        errors.push(Error::invalid(&Path::new("metadata").child("name"), meta::name(object), detail));
+        errors.push(Error::invalid(
+            &Path::new("metadata").child("name"),
+            meta::name(object),
+            detail,
+        ));
     }
     needs(object, &["clientName", "userName", "userUID"], errors);
 }
@@ -138,16 +144,26 @@ fn validate_client(object: &Value, _old: Option<&Value>, errors: &mut ErrorList)
     }
     let method = text(object, "/grantMethod");
     if !matches!(method, "" | "auto" | "prompt" | "deny") {
-        errors.push(Error::not_supported(&Path::new("grantMethod"), method, &["auto", "prompt", "deny"]));
+        errors.push(Error::not_supported(
+            &Path::new("grantMethod"),
+            method,
+            &["auto", "prompt", "deny"],
+        ));
     }
     if let Some(age) = number(object, "/accessTokenMaxAgeSeconds").filter(|age| *age < 0) {
         let detail = "must be greater than or equal to 0";
         errors.push(Error::invalid(&Path::new("accessTokenMaxAgeSeconds"), age, detail));
     }
     // A shorter time would end sessions that the server has not yet written down as used.
-    if let Some(idle) = number(object, "/accessTokenInactivityTimeoutSeconds").filter(|idle| (1..300).contains(idle)) {
+    if let Some(idle) = number(object, "/accessTokenInactivityTimeoutSeconds")
+        .filter(|idle| (1..300).contains(idle))
+    {
         let detail = "the minimum valid timeout value is 300 seconds";
-        errors.push(Error::invalid(&Path::new("accessTokenInactivityTimeoutSeconds"), idle, detail));
+        errors.push(Error::invalid(
+            &Path::new("accessTokenInactivityTimeoutSeconds"),
+            idle,
+            detail,
+        ));
     }
 }
 
@@ -177,7 +193,9 @@ fn client_columns() -> Vec<Column> {
     vec![
         Column::object_name(),
         // Tables are pasted into tickets: that there is one is all that is said.
-        column("Secret", |object| if text(object, "/secret").is_empty() { "" } else { "<hidden>" }.to_owned()),
+        column("Secret", |object| {
+            if text(object, "/secret").is_empty() { "" } else { "<hidden>" }.to_owned()
+        }),
         column("WWW-Challenge", |object| flag(object, "/respondWithChallenges").to_string()),
         column("Token-Max-Age", |object| match number(object, "/accessTokenMaxAgeSeconds") {
             Some(0) => "unexpiring".to_owned(),
@@ -203,13 +221,17 @@ impl Virtual for OwnTokens {
                 .list(&Selection::of_namespace(""), 0, None, Freshness::Newest)
                 .await
                 .map_err(Status::internal)?;
-            let meta = ListMeta { resource_version: listed.revision.to_string(), ..ListMeta::default() };
-            let tokens = listed.entries.iter().map(|entry| entry.object()).filter(own).map(shown).collect();
+            let meta =
+                ListMeta { resource_version: listed.revision.to_string(), ..ListMeta::default() };
+            let tokens =
+                listed.entries.iter().map(|entry| entry.object()).filter(own).map(shown).collect();
             return Ok(Answer::Objects(meta, tokens));
         }
-        let found = storage.get(&call.at.name, Freshness::Newest).await.map_err(Status::internal)?;
+        let found =
+            storage.get(&call.at.name, Freshness::Newest).await.map_err(Status::internal)?;
         let found = found.map(|entry| entry.object()).filter(own);
-        let token = found.ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
+        let token = found
+            .ok_or_else(|| Status::not_found(&call.resource.group_resource(), &call.at.name))?;
         if call.info.verb == Verb::Delete {
             let options = delete::Options::read(call, body.as_ref())?;
             let parts = ResourceParts { storage: &storage, strategy: &TOKEN_RULES, admission: &[] };

@@ -59,7 +59,8 @@ impl Requests {
             status.details = None;
             return Ok(Answer::Status(status));
         }
-        let message = self.0.settings.project_request_message.clone().unwrap_or_else(|| REFUSAL.to_owned());
+        let message =
+            self.0.settings.project_request_message.clone().unwrap_or_else(|| REFUSAL.to_owned());
         let mut status = Status::forbidden(&GroupResource::default(), "", "");
         status.message.clone_from(&message);
         let details = status.details.get_or_insert_default();
@@ -77,7 +78,8 @@ impl Requests {
             return Err(Status::invalid(&call.resource.group_kind(), name, &errors));
         }
         let mut namespace = namespaces::new(name, &call.now.to_string());
-        let given = [(DISPLAY_NAME, text(body, "/displayName")), (DESCRIPTION, text(body, "/description"))];
+        let given =
+            [(DISPLAY_NAME, text(body, "/displayName")), (DESCRIPTION, text(body, "/description"))];
         for (key, value) in given.into_iter().chain([(REQUESTER, call.user.name.as_str())]) {
             meta::set_annotation(&mut namespace, key, value);
         }
@@ -91,7 +93,8 @@ impl Requests {
         })?;
         let bindings = place(&self.0.storage, ROLE_BINDINGS, &ROLE_BINDING_RULES);
         let binding = administrator(call, name);
-        let (resource, key) = (GroupResource::new(API_GROUP, "rolebindings"), format!("{name}/admin"));
+        let (resource, key) =
+            (GroupResource::new(API_GROUP, "rolebindings"), format!("{name}/admin"));
         match stored::create(&bindings, &resource, &key, binding).await {
             Ok(binding) => self.0.policy.set(&binding),
             Err(status) => {
@@ -153,7 +156,11 @@ fn problems(body: &Value) -> ErrorList {
     }
     let shown = text(body, "/displayName");
     if shown.contains(['\n', '\t']) {
-        errors.push(Error::invalid(&Path::new("displayName"), shown, "may not contain a new line or tab"));
+        errors.push(Error::invalid(
+            &Path::new("displayName"),
+            shown,
+            "may not contain a new line or tab",
+        ));
     }
     errors
 }

@@ -31,7 +31,8 @@ pub(crate) const REQUESTER: &str = "openshift.io/requester";
 /// Shortest name.
 const NAME_MIN: usize = 2;
 
-const RULES: Rules = Rules { status: crate::rules::StatusRule::Plain, prepare, validate, ..namespaces::RULES };
+const RULES: Rules =
+    Rules { status: crate::rules::StatusRule::Plain, prepare, validate, ..namespaces::RULES };
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
     let verbs = Verbs::GET
@@ -46,7 +47,8 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
         let (policy, user) = (policy.clone(), call.user.clone());
         Arc::new(move |entry: &Entry| {
             let name = entry.name();
-            let asked = Attributes::resource(&user, "get", "", "namespaces").named(name).in_namespace(name);
+            let asked =
+                Attributes::resource(&user, "get", "", "namespaces").named(name).in_namespace(name);
             policy.read().authorize(&asked).is_allowed()
         })
     });
@@ -57,7 +59,9 @@ pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
             .verbs(verbs)
             .columns([
                 Column::object_name(),
-                column("Display Name", |object| meta::annotation(object, DISPLAY_NAME).unwrap_or_default().to_owned()),
+                column("Display Name", |object| {
+                    meta::annotation(object, DISPLAY_NAME).unwrap_or_default().to_owned()
+                }),
                 at("Status", "/status/phase"),
             ])
             .view(
@@ -91,7 +95,11 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     let metadata = Path::new("metadata");
     let name = meta::name(object);
     if name.len() < NAME_MIN {
-        errors.push(Error::invalid(&metadata.child("name"), name, "must be at least 2 characters long"));
+        errors.push(Error::invalid(
+            &metadata.child("name"),
+            name,
+            "must be at least 2 characters long",
+        ));
     }
     let shown = meta::annotation(object, DISPLAY_NAME).unwrap_or_default();
     if shown.contains(['\n', '\t']) {
@@ -114,7 +122,9 @@ fn changes(new: &Value, old: &Value, field: &str, detail: &str, errors: &mut Err
             continue;
         }
         seen.push(key);
-        let value = |map: Option<&serde_json::Map<String, Value>>| map.and_then(|map| map.get(key)).cloned();
+        let value = |map: Option<&serde_json::Map<String, Value>>| {
+            map.and_then(|map| map.get(key)).cloned()
+        };
         if value(now) != value(before) {
             let path = Path::new("metadata").child(field).key(key);
             errors.push(Error::invalid(&path, value(now).unwrap_or_else(|| "".into()), detail));

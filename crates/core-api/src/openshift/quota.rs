@@ -35,8 +35,12 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
             .short(&["clusterquota"])
             .columns([
                 Column::object_name(),
-                column("Label Selector", |object| label_selector(object.pointer("/spec/selector/labels"))),
-                column("Annotation Selector", |object| label_map(object, "/spec/selector/annotations")),
+                column("Label Selector", |object| {
+                    label_selector(object.pointer("/spec/selector/labels"))
+                }),
+                column("Annotation Selector", |object| {
+                    label_map(object, "/spec/selector/annotations")
+                }),
             ])
             .stored(&parts.storage, KEY, RULES),
         Define::new(GROUP, "v1", "AppliedClusterResourceQuota", "appliedclusterresourcequotas")
@@ -51,7 +55,8 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
     if !has(object, "/spec/selector/labels") && !has(object, "/spec/selector/annotations") {
         errors.push(Error::required(&path, "must restrict the selected projects"));
     }
-    if let Some(labels) = object.pointer("/spec/selector/labels").filter(|labels| !labels.is_null()) {
+    if let Some(labels) = object.pointer("/spec/selector/labels").filter(|labels| !labels.is_null())
+    {
         crate::validation::label_selector(labels, &path.child("labels"), errors);
     }
     if let Some(old) = old {
@@ -63,12 +68,15 @@ fn validate(object: &Value, old: Option<&Value>, errors: &mut ErrorList) {
 fn concerns(quota: &Value, namespace: &Value) -> bool {
     let nothing = Map::new();
     let labels = map(namespace, "/metadata/labels").unwrap_or(&nothing);
-    let by_labels = match quota.pointer("/spec/selector/labels").filter(|selector| !selector.is_null()) {
-        Some(selector) => LabelSelector::from_object(Some(selector)).is_ok_and(|selector| selector.matches(labels)),
-        None => true,
-    };
+    let by_labels =
+        match quota.pointer("/spec/selector/labels").filter(|selector| !selector.is_null()) {
+            Some(selector) => LabelSelector::from_object(Some(selector))
+                .is_ok_and(|selector| selector.matches(labels)),
+            None => true,
+        };
     let wanted = map(quota, "/spec/selector/annotations").into_iter().flatten();
-    by_labels && wanted.into_iter().all(|(key, value)| meta::annotation(namespace, key) == value.as_str())
+    by_labels
+        && wanted.into_iter().all(|(key, value)| meta::annotation(namespace, key) == value.as_str())
 }
 
 struct Applied(Parts);
@@ -95,7 +103,8 @@ impl Virtual for Applied {
             })
             .collect();
         if call.info.verb == Verb::List {
-            let meta = ListMeta { resource_version: listed.revision.to_string(), ..ListMeta::default() };
+            let meta =
+                ListMeta { resource_version: listed.revision.to_string(), ..ListMeta::default() };
             return Ok(Answer::Objects(meta, found));
         }
         match found.iter().position(|quota| meta::name(quota) == call.at.name) {

@@ -34,13 +34,7 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
         Define::new(GROUP, "v1", "Route", "routes").categories(&["all"]).columns(columns()).stored(
             &parts.storage,
             "/openshift.io/routes",
-            Rules {
-                fields: FIELDS,
-                status: StatusRule::Apart,
-                prepare,
-                validate,
-                ..Rules::PLAIN
-            },
+            Rules { fields: FIELDS, status: StatusRule::Apart, prepare, validate, ..Rules::PLAIN },
         ),
     ]
 }
@@ -129,7 +123,8 @@ fn backend(reference: &Value, path: &Path, errors: &mut ErrorList) {
     if text(reference, "/name").is_empty() {
         errors.push(Error::required(&path.child("name"), ""));
     }
-    if let Some(weight) = number(reference, "/weight").filter(|weight| !(0..=256).contains(weight)) {
+    if let Some(weight) = number(reference, "/weight").filter(|weight| !(0..=256).contains(weight))
+    {
         let detail = "weight must be an integer between 0 and 256";
         errors.push(Error::invalid(&path.child("weight"), weight, detail));
     }
@@ -153,8 +148,7 @@ fn tls(tls: &Value, path: &Path, errors: &mut ErrorList) {
         "edge" => forbids(&["destinationCACertificate"], "edge", errors),
         "reencrypt" => {}
         other => {
-            let detail =
-                "invalid value for termination, acceptable values are edge, passthrough, reencrypt, or empty (no tls specified)";
+            let detail = "invalid value for termination, acceptable values are edge, passthrough, reencrypt, or empty (no tls specified)";
             errors.push(Error::invalid(&path.child("termination"), other, detail));
         }
     }
@@ -171,7 +165,9 @@ fn columns() -> Vec<Column> {
         column("Host/Port", host),
         at("Path", "/spec/path"),
         column("Services", services),
-        column("Port", |object| object.pointer("/spec/port/targetPort").map_or_else(|| "<all>".to_owned(), plain)),
+        column("Port", |object| {
+            object.pointer("/spec/port/targetPort").map_or_else(|| "<all>".to_owned(), plain)
+        }),
         column("Termination", |object| {
             let insecure = text(object, "/spec/tls/insecureEdgeTerminationPolicy");
             match (text(object, "/spec/tls/termination"), insecure) {
@@ -187,7 +183,8 @@ fn columns() -> Vec<Column> {
 fn host(object: &Value) -> String {
     let wanted = text(object, "/spec/host");
     for router in items(object, "/status/ingress") {
-        let admitted = items(router, "/conditions").iter().find(|one| text(one, "/type") == "Admitted");
+        let admitted =
+            items(router, "/conditions").iter().find(|one| text(one, "/type") == "Admitted");
         match admitted.map(|one| (text(one, "/status"), text(one, "/reason"))) {
             Some(("True", _)) => return text(router, "/host").to_owned(),
             Some((_, "")) | None => {}
@@ -206,6 +203,7 @@ fn services(object: &Value) -> String {
     let weight = |reference: &Value| number(reference, "/weight").unwrap_or(WEIGHT);
     let all: Vec<&Value> = object.pointer("/spec/to").into_iter().chain(others).collect();
     let total: i64 = all.iter().map(|one| weight(one)).sum::<i64>().max(1);
-    let shown = all.iter().map(|one| format!("{}({}%)", text(one, "/name"), weight(one) * 100 / total));
+    let shown =
+        all.iter().map(|one| format!("{}({}%)", text(one, "/name"), weight(one) * 100 / total));
     shown.collect::<Vec<_>>().join(",")
 }

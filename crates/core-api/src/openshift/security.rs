@@ -19,27 +19,34 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
             Some(value) => plain(value),
         })
     };
-    let strategy = |name: &str, pointer: &'static str| column(name, move |object| text(object, pointer).to_owned());
+    let strategy = |name: &str, pointer: &'static str| {
+        column(name, move |object| text(object, pointer).to_owned())
+    };
     vec![
-        Define::new("security.openshift.io", "v1", "SecurityContextConstraints", "securitycontextconstraints")
-            .short(&["scc"])
-            .namespaced(false)
-            .columns([
-                Column::object_name(),
-                boolean("Priv", |object| flag(object, "/allowPrivilegedContainer")),
-                value("Caps", "/allowedCapabilities"),
-                strategy("SELinux", "/seLinuxContext/type"),
-                strategy("RunAsUser", "/runAsUser/type"),
-                strategy("FSGroup", "/fsGroup/type"),
-                strategy("SupGroup", "/supplementalGroups/type"),
-                value("Priority", "/priority"),
-                boolean("ReadOnlyRootFS", |object| flag(object, "/readOnlyRootFilesystem")),
-                value("Volumes", "/volumes"),
-            ])
-            .stored(
-                &parts.storage,
-                "security.openshift.io/securitycontextconstraints",
-                Rules { generation: true, ..Rules::PLAIN },
-            ),
+        Define::new(
+            "security.openshift.io",
+            "v1",
+            "SecurityContextConstraints",
+            "securitycontextconstraints",
+        )
+        .short(&["scc"])
+        .namespaced(false)
+        .columns([
+            Column::object_name(),
+            boolean("Priv", |object| flag(object, "/allowPrivilegedContainer")),
+            value("Caps", "/allowedCapabilities"),
+            strategy("SELinux", "/seLinuxContext/type"),
+            strategy("RunAsUser", "/runAsUser/type"),
+            strategy("FSGroup", "/fsGroup/type"),
+            strategy("SupGroup", "/supplementalGroups/type"),
+            value("Priority", "/priority"),
+            boolean("ReadOnlyRootFS", |object| flag(object, "/readOnlyRootFilesystem")),
+            value("Volumes", "/volumes"),
+        ])
+        .stored(
+            &parts.storage,
+            "security.openshift.io/securitycontextconstraints",
+            Rules { generation: true, ..Rules::PLAIN },
+        ),
     ]
 }

@@ -37,7 +37,8 @@ const USER_RULES: Rules = Rules {
     ..Rules::PLAIN
 };
 
-const IDENTITY_RULES: Rules = Rules { names: NameRule::PathSegment, validate: validate_identity, ..Rules::PLAIN };
+const IDENTITY_RULES: Rules =
+    Rules { names: NameRule::PathSegment, validate: validate_identity, ..Rules::PLAIN };
 
 pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
     let define = |kind, plural| Define::new(GROUP, "v1", kind, plural).namespaced(false);
@@ -65,10 +66,19 @@ pub(super) fn resources(parts: &Parts) -> Vec<Resource> {
             ])
             .stored(&parts.storage, IDENTITIES, IDENTITY_RULES),
         define("UserIdentityMapping", "useridentitymappings")
-            .verbs(Verbs::GET.and(Verbs::CREATE).and(Verbs::UPDATE).and(Verbs::PATCH).and(Verbs::DELETE))
+            .verbs(
+                Verbs::GET
+                    .and(Verbs::CREATE)
+                    .and(Verbs::UPDATE)
+                    .and(Verbs::PATCH)
+                    .and(Verbs::DELETE),
+            )
             .answered(Arc::new(Mappings(parts.clone()))),
         define("Group", "groups")
-            .columns([Column::object_name(), column("Users", |object| texts(object, "/users").join(", "))])
+            .columns([
+                Column::object_name(),
+                column("Users", |object| texts(object, "/users").join(", ")),
+            ])
             .stored(
                 &parts.storage,
                 "/openshift.io/groups",
@@ -116,7 +126,11 @@ fn validate_group(object: &Value, _old: Option<&Value>, errors: &mut ErrorList) 
 fn check_identity(name: &str, path: &Path, errors: &mut ErrorList) {
     match name.split_once(':') {
         Some((provider, user)) if !provider.is_empty() && !user.is_empty() => {}
-        _ => errors.push(Error::invalid(path, name, "must be in the format <providerName>:<providerUserName>")),
+        _ => errors.push(Error::invalid(
+            path,
+            name,
+            "must be in the format <providerName>:<providerUserName>",
+        )),
     }
 }
 
@@ -177,22 +191,33 @@ impl Virtual for Mappings {
             (_, name) => name.to_owned(),
         };
         let identity = stored::find(&identities, &name).await?;
-        let mapped = identity.as_ref().map(|one| text(one, "/user/name").to_owned()).unwrap_or_default();
+        let mapped =
+            identity.as_ref().map(|one| text(one, "/user/name").to_owned()).unwrap_or_default();
         let resource = call.resource.group_resource();
         let not_found = || Status::not_found(&resource, &name);
         match call.info.verb {
             Verb::Get | Verb::Delete if mapped.is_empty() => Err(not_found()),
-            Verb::Get => Ok(Answer::Object(StatusCode::OK, shown(call, &identity.unwrap_or_default()))),
+            Verb::Get => {
+                Ok(Answer::Object(StatusCode::OK, shown(call, &identity.unwrap_or_default())))
+            }
             Verb::Delete => {
                 self.unmap(&name, &mapped).await?;
-                stored::amend(&identities, &GroupResource::new(GROUP, "identities"), &name, |one| {
-                    one["user"] = json!({});
-                })
+                stored::amend(
+                    &identities,
+                    &GroupResource::new(GROUP, "identities"),
+                    &name,
+                    |one| {
+                        one["user"] = json!({});
+                    },
+                )
                 .await?;
                 Ok(Answer::Status(Status::success(&resource, &name, "")))
             }
             verb => {
-                let wanted = body.as_ref().map(|body| text(body, "/user/name").to_owned()).unwrap_or_default();
+                let wanted = body
+                    .as_ref()
+                    .map(|body| text(body, "/user/name").to_owned())
+                    .unwrap_or_default();
                 if verb == Verb::Create && !mapped.is_empty() {
                     return Err(Status::already_exists(&resource, &name));
                 }
@@ -214,7 +239,11 @@ impl Virtual for Mappings {
 /// A mapping that names something absent.
 fn missing(call: &Call, mapping: &str, field: &str, name: &str) -> Status {
     let mut errors = ErrorList::new();
-    errors.push(Error::invalid(&Path::new(field).child("name"), name, format!("referenced {field} does not exist")));
+    errors.push(Error::invalid(
+        &Path::new(field).child("name"),
+        name,
+        format!("referenced {field} does not exist"),
+    ));
     Status::invalid(&call.resource.group_kind(), mapping, &errors)
 }
 
@@ -226,7 +255,8 @@ impl Mappings {
             return Err(missing(call, identity, "user", user));
         }
         let found = stored::amend(&users, &GroupResource::new(GROUP, "users"), user, |one| {
-            let mut all: Vec<String> = texts(one, "/identities").into_iter().map(str::to_owned).collect();
+            let mut all: Vec<String> =
+                texts(one, "/identities").into_iter().map(str::to_owned).collect();
             if !all.iter().any(|other| other == identity) {
                 all.push(identity.to_owned());
             }
@@ -244,7 +274,8 @@ impl Mappings {
     async fn unmap(&self, identity: &str, user: &str) -> Result<(), Status> {
         let users = place(&self.0.storage, USERS, &USER_RULES);
         let forget = |one: &mut Value| {
-            let kept: Vec<&str> = texts(one, "/identities").into_iter().filter(|other| *other != identity).collect();
+            let kept: Vec<&str> =
+                texts(one, "/identities").into_iter().filter(|other| *other != identity).collect();
             one["identities"] = json!(kept);
         };
         match stored::amend(&users, &GroupResource::new(GROUP, "users"), user, forget).await {

@@ -36,7 +36,11 @@ pub(super) fn apps(parts: &Parts) -> Vec<Resource> {
                 column("Triggered By", triggers),
             ])
             .scale("/spec/selector")
-            .stored(&parts.storage, "/openshift.io/deploymentconfigs", Rules { prepare, ..Rules::REPORTED }),
+            .stored(
+                &parts.storage,
+                "/openshift.io/deploymentconfigs",
+                Rules { prepare, ..Rules::REPORTED },
+            ),
     ]
 }
 
@@ -57,11 +61,16 @@ fn prepare(_call: &Call, object: &mut Value, old: Option<&Value>) {
 }
 
 pub(super) fn build(parts: &Parts) -> Vec<Resource> {
-    let source = |object: &Value| match (text(object, "/spec/source/type"), text(object, "/spec/source/git/ref")) {
+    let source = |object: &Value| match (
+        text(object, "/spec/source/type"),
+        text(object, "/spec/source/git/ref"),
+    ) {
         ("Git", reference) if !reference.is_empty() => format!("Git@{reference}"),
         (kind, _) => kind.to_owned(),
     };
-    let strategy = |object: &Value| text(object, "/spec/strategy/type").trim_end_matches("Strategy").to_owned();
+    let strategy = |object: &Value| {
+        text(object, "/spec/strategy/type").trim_end_matches("Strategy").to_owned()
+    };
     let took = |object: &Value| match number(object, "/status/duration") {
         Some(nanoseconds) if nanoseconds > 0 => {
             apimachinery::table::human_duration(nanoseconds / 1_000_000_000)
@@ -78,7 +87,11 @@ pub(super) fn build(parts: &Parts) -> Vec<Resource> {
                 column("From", source),
                 integer_at("Latest", "/status/lastVersion"),
             ])
-            .stored(&parts.storage, "/openshift.io/buildconfigs", Rules { generation: true, ..Rules::PLAIN }),
+            .stored(
+                &parts.storage,
+                "/openshift.io/buildconfigs",
+                Rules { generation: true, ..Rules::PLAIN },
+            ),
         Define::new("build.openshift.io", "v1", "Build", "builds")
             .all()
             .columns([
@@ -89,7 +102,11 @@ pub(super) fn build(parts: &Parts) -> Vec<Resource> {
                 age_at("Started", "/status/startTimestamp", ""),
                 column("Duration", took),
             ])
-            .stored(&parts.storage, "/openshift.io/builds", Rules { generation: true, ..Rules::PLAIN }),
+            .stored(
+                &parts.storage,
+                "/openshift.io/builds",
+                Rules { generation: true, ..Rules::PLAIN },
+            ),
     ]
 }
 
@@ -105,10 +122,11 @@ pub(super) fn template(parts: &Parts) -> Vec<Resource> {
     let parameters = |object: &Value| {
         let all = items(object, "/parameters");
         let empty = all.iter().filter(|one| text(one, "/value").is_empty());
-        let (blank, generated) = empty.fold((0, 0), |(blank, generated), one| match text(one, "/generate") {
-            "" => (blank + 1, generated),
-            _ => (blank, generated + 1),
-        });
+        let (blank, generated) =
+            empty.fold((0, 0), |(blank, generated), one| match text(one, "/generate") {
+                "" => (blank + 1, generated),
+                _ => (blank, generated + 1),
+            });
         match (blank, generated) {
             (0, 0) => format!("{} (all set)", all.len()),
             (0, generated) => format!("{} ({generated} generated)", all.len()),
@@ -121,9 +139,15 @@ pub(super) fn template(parts: &Parts) -> Vec<Resource> {
                 Column::object_name(),
                 column("Description", description),
                 column("Parameters", parameters),
-                integer("Objects", |object| i64::try_from(items(object, "/objects").len()).unwrap_or(i64::MAX)),
+                integer("Objects", |object| {
+                    i64::try_from(items(object, "/objects").len()).unwrap_or(i64::MAX)
+                }),
             ])
-            .stored(&parts.storage, "/openshift.io/templates", Rules { validate: validate_template, ..Rules::PLAIN }),
+            .stored(
+                &parts.storage,
+                "/openshift.io/templates",
+                Rules { validate: validate_template, ..Rules::PLAIN },
+            ),
         Define::new("template.openshift.io", "v1", "TemplateInstance", "templateinstances").stored(
             &parts.storage,
             "/openshift.io/templateinstances",

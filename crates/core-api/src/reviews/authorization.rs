@@ -31,15 +31,19 @@ enum About {
 }
 
 pub(crate) fn resources(parts: &Parts) -> Vec<Resource> {
-    let review = |kind, plural| Define::new(GROUP, "v1", kind, plural).verbs(Verbs::CREATE).namespaced(false);
+    let review = |kind, plural| {
+        Define::new(GROUP, "v1", kind, plural).verbs(Verbs::CREATE).namespaced(false)
+    };
     let access = |about| Arc::new(AccessReview { parts: parts.clone(), about });
     vec![
         review("LocalSubjectAccessReview", "localsubjectaccessreviews")
             .namespaced(true)
             .answered(access(About::Here)),
-        review("SelfSubjectAccessReview", "selfsubjectaccessreviews").answered(access(About::Oneself)),
+        review("SelfSubjectAccessReview", "selfsubjectaccessreviews")
+            .answered(access(About::Oneself)),
         review("SubjectAccessReview", "subjectaccessreviews").answered(access(About::Anybody)),
-        review("SelfSubjectRulesReview", "selfsubjectrulesreviews").answered(Arc::new(RulesReview(parts.clone()))),
+        review("SelfSubjectRulesReview", "selfsubjectrulesreviews")
+            .answered(Arc::new(RulesReview(parts.clone()))),
     ]
 }
 
@@ -75,14 +79,20 @@ impl AccessReview {
     fn problems(&self, call: &Call, review: &Value) -> ErrorList {
         let mut errors = ErrorList::new();
         let path = Path::new("spec");
-        let (resource, other) = (has(review, "/spec/resourceAttributes"), has(review, "/spec/nonResourceAttributes"));
+        let (resource, other) =
+            (has(review, "/spec/resourceAttributes"), has(review, "/spec/nonResourceAttributes"));
         let shown = review.pointer("/spec/nonResourceAttributes").cloned().unwrap_or_default();
         if resource && other {
             let detail = "cannot be specified in combination with resourceAttributes";
-            errors.push(Error::invalid(&path.child("nonResourceAttributes"), shown.clone(), detail));
+            errors.push(Error::invalid(
+                &path.child("nonResourceAttributes"),
+                shown.clone(),
+                detail,
+            ));
         }
         if !resource && !other {
-            let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            let detail =
+                "exactly one of nonResourceAttributes or resourceAttributes must be specified";
             errors.push(Error::invalid(&path.child("resourceAttributes"), Value::Null, detail));
         }
         if self.about == About::Oneself {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use api::meta;
 use api::status::Status;
+use apimachinery::auth::refusal;
 use apimachinery::context::Call;
 use apimachinery::reply::Answer;
 use apimachinery::resource::{Resource, Verbs, Virtual};
@@ -86,8 +87,10 @@ fn attributes<'a>(call: &'a Call, user: &'a UserInfo, body: &'a Value) -> Attrib
     if flag(body, "/isNonResourceURL") {
         return Attributes::path(user, text(body, "/verb"), text(body, "/path"));
     }
-    let namespace = if call.resource.namespaced { &call.at.namespace } else { text(body, "/namespace") };
-    let (resource, subresource) = text(body, "/resource").split_once('/').unwrap_or((text(body, "/resource"), ""));
+    let namespace =
+        if call.resource.namespaced { &call.at.namespace } else { text(body, "/namespace") };
+    let (resource, subresource) =
+        text(body, "/resource").split_once('/').unwrap_or((text(body, "/resource"), ""));
     Attributes::resource(user, text(body, "/verb"), text(body, "/resourceAPIGroup"), resource)
         .subresource(subresource)
         .named(text(body, "/resourceName"))
@@ -95,9 +98,21 @@ fn attributes<'a>(call: &'a Call, user: &'a UserInfo, body: &'a Value) -> Attrib
 }
 
 impl Reviews {
+    /// Everybody may ask about themselves; the authorizer let the request pass for that. About others only those may
+    /// whose role says so.
+    fn may_ask_about_others(&self, call: &Call) -> Result<(), Status> {
+        let asked = Attributes::resource(&call.user, "create", GROUP, &call.resource.plural)
+            .in_namespace(&call.at.namespace);
+        let decision = self.parts.policy.read().authorize(&asked);
+        if decision.is_allowed() { Ok(()) } else { Err(refusal(&asked, decision.reason(), None)) }
+    }
+
     async fn may(&self, call: &Call, body: &Value) -> Result<Value, Status> {
         let (name, groups) = (text(body, "/user"), texts(body, "/groups"));
         let other = !name.is_empty() || !groups.is_empty();
+        if other {
+            self.may_ask_about_others(call)?;
+        }
         let user = if other { named(name, groups) } else { call.user.clone() };
         let asked = attributes(call, &user, body);
         let decision = self.parts.authorizer.authorize(&asked).await?;

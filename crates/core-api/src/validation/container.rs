@@ -35,7 +35,8 @@ pub(crate) fn regular(spec: &Value, volumes: &BTreeSet<&str>, path: &Path, error
 /// The containers that run before.
 pub(crate) fn init(spec: &Value, volumes: &BTreeSet<&str>, path: &Path, errors: &mut ErrorList) {
     let path = path.child("initContainers");
-    let mut names: BTreeSet<&str> = items(spec, "/containers").iter().map(|one| text(one, "/name")).collect();
+    let mut names: BTreeSet<&str> =
+        items(spec, "/containers").iter().map(|one| text(one, "/name")).collect();
     for (at, container) in items(spec, "/initContainers").iter().enumerate() {
         let path = path.index(at);
         common(container, volumes, &path, errors);
@@ -82,7 +83,9 @@ fn hooks_and_probes(container: &Value, path: &Path, errors: &mut ErrorList) {
             probe::handler(handler, &path.child("lifecycle").child(hook), errors);
         }
     }
-    for (field, single) in [("livenessProbe", true), ("readinessProbe", false), ("startupProbe", true)] {
+    for (field, single) in
+        [("livenessProbe", true), ("readinessProbe", false), ("startupProbe", true)]
+    {
         let Some(found) = container.get(field).filter(|found| !found.is_null()) else { continue };
         if single {
             probe::single_success(found, &path.child(field), errors);
@@ -127,7 +130,9 @@ fn host_ports(containers: &[Value], path: &Path, errors: &mut ErrorList) {
     let mut seen = BTreeSet::new();
     for (c, container) in containers.iter().enumerate() {
         for (p, port) in items(container, "/ports").iter().enumerate() {
-            let Some(number) = number(port, "/hostPort").filter(|number| *number != 0) else { continue };
+            let Some(number) = number(port, "/hostPort").filter(|number| *number != 0) else {
+                continue;
+            };
             let key = format!("{}/{}/{number}", text(port, "/protocol"), text(port, "/hostIP"));
             if !seen.insert(key.clone()) {
                 let path = path.index(c).child("ports").index(p).child("hostPort");
@@ -150,10 +155,16 @@ fn environment(container: &Value, path: &Path, errors: &mut ErrorList) {
         let Some(from) = variable.get("valueFrom").filter(|from| !from.is_null()) else { continue };
         let path = path.child("valueFrom");
         if !text(variable, "/value").is_empty() {
-            errors.push(Error::invalid(&path, "", "may not be specified when `value` is not empty"));
+            errors.push(Error::invalid(
+                &path,
+                "",
+                "may not be specified when `value` is not empty",
+            ));
         }
-        let sources = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
-        let given: Vec<&str> = sources.into_iter().filter(|source| has(from, &format!("/{source}"))).collect();
+        let sources =
+            ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
+        let given: Vec<&str> =
+            sources.into_iter().filter(|source| has(from, &format!("/{source}"))).collect();
         match given.as_slice() {
             [] => {
                 let detail = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`";
@@ -168,21 +179,35 @@ fn environment(container: &Value, path: &Path, errors: &mut ErrorList) {
                     }
                 }
             }
-            _ => errors.push(Error::invalid(&path, "", "may not have more than one field specified at a time")),
+            _ => errors.push(Error::invalid(
+                &path,
+                "",
+                "may not have more than one field specified at a time",
+            )),
         }
     }
     for (at, source) in items(container, "/envFrom").iter().enumerate() {
         let path = path.child("envFrom").index(at);
-        let given: Vec<&str> =
-            ["configMapRef", "secretRef"].into_iter().filter(|one| has(source, &format!("/{one}"))).collect();
+        let given: Vec<&str> = ["configMapRef", "secretRef"]
+            .into_iter()
+            .filter(|one| has(source, &format!("/{one}")))
+            .collect();
         match given.as_slice() {
             [one] => {
                 if text(source, &format!("/{one}/name")).is_empty() {
                     errors.push(Error::required(&path.child(one).child("name"), ""));
                 }
             }
-            [] => errors.push(Error::invalid(&path, "", "must specify one of: `configMapRef` or `secretRef`")),
-            _ => errors.push(Error::invalid(&path, "", "may not have more than one field specified at a time")),
+            [] => errors.push(Error::invalid(
+                &path,
+                "",
+                "must specify one of: `configMapRef` or `secretRef`",
+            )),
+            _ => errors.push(Error::invalid(
+                &path,
+                "",
+                "may not have more than one field specified at a time",
+            )),
         }
     }
 }

@@ -19,7 +19,11 @@ use crate::object::{items, map, number, text};
 /// Refuses a negative number.
 pub(crate) fn not_negative(object: &Value, path: &Path, field: &str, errors: &mut ErrorList) {
     if let Some(found) = number(object, &format!("/{field}")).filter(|found| *found < 0) {
-        errors.push(Error::invalid(&path.child(field), found, "must be greater than or equal to 0"));
+        errors.push(Error::invalid(
+            &path.child(field),
+            found,
+            "must be greater than or equal to 0",
+        ));
     }
 }
 
@@ -33,7 +37,13 @@ pub(crate) fn immutable(new: &Value, old: &Value, pointer: &str, errors: &mut Er
 }
 
 /// Refuses a text that is none of these; an empty one is required.
-pub(crate) fn one_of(object: &Value, path: &Path, field: &str, known: &[&str], errors: &mut ErrorList) {
+pub(crate) fn one_of(
+    object: &Value,
+    path: &Path,
+    field: &str,
+    known: &[&str],
+    errors: &mut ErrorList,
+) {
     match text(object, &format!("/{field}")) {
         "" => errors.push(Error::required(&path.child(field), "")),
         found if known.contains(&found) => {}
@@ -42,7 +52,13 @@ pub(crate) fn one_of(object: &Value, path: &Path, field: &str, known: &[&str], e
 }
 
 /// As [`one_of`], where an absent text is fine.
-pub(crate) fn one_of_or_none(object: &Value, path: &Path, field: &str, known: &[&str], errors: &mut ErrorList) {
+pub(crate) fn one_of_or_none(
+    object: &Value,
+    path: &Path,
+    field: &str,
+    known: &[&str],
+    errors: &mut ErrorList,
+) {
     if !text(object, &format!("/{field}")).is_empty() {
         one_of(object, path, field, known, errors);
     }
@@ -74,7 +90,11 @@ pub(crate) fn label_selector(selector: &Value, path: &Path, errors: &mut ErrorLi
                 errors.push(Error::forbidden(&path.child("values"), detail));
             }
             "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
-            other => errors.push(Error::invalid(&path.child("operator"), other, "not a valid selector operator")),
+            other => errors.push(Error::invalid(
+                &path.child("operator"),
+                other,
+                "not a valid selector operator",
+            )),
         }
         let key = text(one, "/key");
         errors.invalid_each(&path.child("key"), key, api::names::qualified_name(key));

@@ -18,12 +18,19 @@ type NameRule = fn(&str) -> Vec<String>;
 /// A pod specification. `more` are volumes that will be there though the specification does not name them (claim
 /// templates of stateful sets).
 pub(crate) fn spec(spec: &Value, path: &Path, more: &[&str], errors: &mut ErrorList) {
-    let mut volumes: BTreeSet<&str> = volume::all(items(spec, "/volumes"), &path.child("volumes"), errors);
+    let mut volumes: BTreeSet<&str> =
+        volume::all(items(spec, "/volumes"), &path.child("volumes"), errors);
     volumes.extend(more);
     container::regular(spec, &volumes, path, errors);
     container::init(spec, &volumes, path, errors);
     one_of(spec, path, "restartPolicy", &["Always", "OnFailure", "Never"], errors);
-    one_of(spec, path, "dnsPolicy", &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"], errors);
+    one_of(
+        spec,
+        path,
+        "dnsPolicy",
+        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
+        errors,
+    );
     for (key, value) in map(spec, "/nodeSelector").into_iter().flatten() {
         let path = path.child("nodeSelector");
         errors.invalid_each(&path, key, api::names::qualified_name(key));
@@ -44,7 +51,9 @@ pub(crate) fn spec(spec: &Value, path: &Path, more: &[&str], errors: &mut ErrorL
             errors.invalid_each(&path.child(field), found, rule(found));
         }
     }
-    if let Some(seconds) = number(spec, "/activeDeadlineSeconds").filter(|s| !(1..=i64::from(i32::MAX)).contains(s)) {
+    if let Some(seconds) =
+        number(spec, "/activeDeadlineSeconds").filter(|s| !(1..=i64::from(i32::MAX)).contains(s))
+    {
         let detail = "must be between 1 and 2147483647, inclusive";
         errors.push(Error::invalid(&path.child("activeDeadlineSeconds"), seconds, detail));
     }
@@ -65,8 +74,13 @@ fn host_network_ports(spec: &Value, path: &Path, errors: &mut ErrorList) {
         for (p, port) in items(one, "/ports").iter().enumerate() {
             let host = number(port, "/hostPort").unwrap_or(0);
             if host != number(port, "/containerPort").unwrap_or(0) {
-                let path = path.child("containers").index(c).child("ports").index(p).child("hostPort");
-                errors.push(Error::invalid(&path, host, "must match `containerPort` when `hostNetwork` is true"));
+                let path =
+                    path.child("containers").index(c).child("ports").index(p).child("hostPort");
+                errors.push(Error::invalid(
+                    &path,
+                    host,
+                    "must match `containerPort` when `hostNetwork` is true",
+                ));
             }
         }
     }
@@ -83,10 +97,15 @@ fn tolerations(spec: &Value, path: &Path, errors: &mut ErrorList) {
             errors.push(Error::invalid(&path.child("operator"), operator, detail));
         }
         if !matches!(operator, "" | "Equal" | "Exists" | "Lt" | "Gt") {
-            errors.push(Error::not_supported(&path.child("operator"), operator, &["Equal", "Exists"]));
+            errors.push(Error::not_supported(
+                &path.child("operator"),
+                operator,
+                &["Equal", "Exists"],
+            ));
         }
         let effect = text(one, "/effect");
-        if !effect.is_empty() && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute") {
+        if !effect.is_empty() && !matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute")
+        {
             let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
             errors.push(Error::not_supported(&path.child("effect"), effect, &known));
         }
@@ -103,7 +122,8 @@ pub(crate) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
             return errors.push(Error::forbidden(&path.child(list), detail));
         }
     }
-    let (now, before) = (number(new, "/spec/activeDeadlineSeconds"), number(old, "/spec/activeDeadlineSeconds"));
+    let (now, before) =
+        (number(new, "/spec/activeDeadlineSeconds"), number(old, "/spec/activeDeadlineSeconds"));
     let at_deadline = path.child("activeDeadlineSeconds");
     match (now, before) {
         (Some(now), Some(before)) if now > before => {
@@ -124,7 +144,8 @@ pub(crate) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
     let mut same = new.get("spec").cloned().unwrap_or(Value::Null);
     let was = old.get("spec").cloned().unwrap_or(Value::Null);
     for list in ["containers", "initContainers"] {
-        let images: Vec<Value> = items(&was, &format!("/{list}")).iter().map(|one| one["image"].clone()).collect();
+        let images: Vec<Value> =
+            items(&was, &format!("/{list}")).iter().map(|one| one["image"].clone()).collect();
         for (one, image) in crate::object::each(&mut same, &format!("/{list}")).zip(images) {
             one["image"] = image;
         }
@@ -152,20 +173,26 @@ pub(crate) fn update(new: &Value, old: &Value, errors: &mut ErrorList) {
 
 /// Which top-level fields differ; upstream prints a diff of Go structures here, which no client reads.
 pub(crate) fn difference(old: &Value, new: &Value) -> String {
-    let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
-    let all: BTreeSet<String> = [keys(old), keys(new)].into_iter().flat_map(|keys: Vec<String>| keys).collect();
+    let keys = |value: &Value| {
+        value.as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    };
+    let all: BTreeSet<String> =
+        [keys(old), keys(new)].into_iter().flat_map(|keys: Vec<String>| keys).collect();
     let show = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    let lines = all.iter().filter(|key| old.get(*key) != new.get(*key)).map(|key| {
-        format!("{key}: {} became {}", show(old.get(key)), show(new.get(key)))
-    });
+    let lines = all
+        .iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| format!("{key}: {} became {}", show(old.get(key)), show(new.get(key))));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What a client should know of a pod specification that is not wrong.
 pub(crate) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (list, containers) in [("initContainers", items(spec, "/initContainers")), ("containers", items(spec, "/containers"))]
-    {
+    for (list, containers) in [
+        ("initContainers", items(spec, "/initContainers")),
+        ("containers", items(spec, "/containers")),
+    ] {
         for (c, container) in containers.iter().enumerate() {
             let mut seen: BTreeSet<&str> = BTreeSet::new();
             for (e, variable) in items(container, "/env").iter().enumerate() {
@@ -179,8 +206,13 @@ pub(crate) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
             }
         }
     }
-    if has(spec, "/serviceAccount") && text(spec, "/serviceAccount") != text(spec, "/serviceAccountName") {
-        warnings.push(format!("{}: deprecated since v1.0; use spec.serviceAccountName instead", path.child("serviceAccount")));
+    if has(spec, "/serviceAccount")
+        && text(spec, "/serviceAccount") != text(spec, "/serviceAccountName")
+    {
+        warnings.push(format!(
+            "{}: deprecated since v1.0; use spec.serviceAccountName instead",
+            path.child("serviceAccount")
+        ));
     }
     warnings
 }

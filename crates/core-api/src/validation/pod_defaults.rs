@@ -60,9 +60,15 @@ fn one(container: &mut Value, host_network: bool) {
         }
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-        let Some(probe) = container.get_mut(probe).filter(|probe| probe.is_object()) else { continue };
-        for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
-        {
+        let Some(probe) = container.get_mut(probe).filter(|probe| probe.is_object()) else {
+            continue;
+        };
+        for (field, value) in [
+            ("timeoutSeconds", 1),
+            ("periodSeconds", 10),
+            ("successThreshold", 1),
+            ("failureThreshold", 3),
+        ] {
             if number(probe, &format!("/{field}")).unwrap_or(0) == 0 {
                 probe[field] = value.into();
             }

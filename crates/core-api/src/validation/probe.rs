@@ -12,12 +12,18 @@ const HANDLERS: [&str; 5] = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
 /// A probe.
 pub(crate) fn probe(probe: &Value, path: &Path, errors: &mut ErrorList) {
     handler(probe, path, errors);
-    let numbers =
-        ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
+    let numbers = [
+        "initialDelaySeconds",
+        "timeoutSeconds",
+        "periodSeconds",
+        "successThreshold",
+        "failureThreshold",
+    ];
     for field in numbers {
         not_negative(probe, path, field, errors);
     }
-    if let Some(grace) = number(probe, "/terminationGracePeriodSeconds").filter(|grace| *grace <= 0) {
+    if let Some(grace) = number(probe, "/terminationGracePeriodSeconds").filter(|grace| *grace <= 0)
+    {
         let path = path.child("terminationGracePeriodSeconds");
         errors.push(Error::invalid(&path, grace, "must be greater than 0"));
     }
@@ -26,16 +32,19 @@ pub(crate) fn probe(probe: &Value, path: &Path, errors: &mut ErrorList) {
 /// A probe that may not wait for more than one success (liveness, startup).
 pub(crate) fn single_success(found: &Value, path: &Path, errors: &mut ErrorList) {
     probe(found, path, errors);
-    if let Some(threshold) = number(found, "/successThreshold").filter(|threshold| *threshold != 1) {
+    if let Some(threshold) = number(found, "/successThreshold").filter(|threshold| *threshold != 1)
+    {
         errors.push(Error::invalid(&path.child("successThreshold"), threshold, "must be 1"));
     }
 }
 
 /// What a probe or hook does.
 pub(crate) fn handler(handler: &Value, path: &Path, errors: &mut ErrorList) {
-    let given: Vec<&str> = HANDLERS.into_iter().filter(|name| has(handler, &format!("/{name}"))).collect();
+    let given: Vec<&str> =
+        HANDLERS.into_iter().filter(|name| has(handler, &format!("/{name}"))).collect();
     for extra in given.iter().skip(1) {
-        errors.push(Error::forbidden(&path.child(extra), "may not specify more than 1 handler type"));
+        errors
+            .push(Error::forbidden(&path.child(extra), "may not specify more than 1 handler type"));
     }
     let Some(first) = given.first() else {
         return errors.push(Error::required(path, "must specify a handler type"));

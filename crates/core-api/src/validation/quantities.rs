@@ -20,7 +20,9 @@ pub(crate) fn container(resources: &Value, path: &Path, errors: &mut ErrorList) 
         let path = path.child("requests").key(name);
         one(name, value, &path, errors);
         let limit = limits.and_then(|limits| limits.get(name));
-        let (Ok(request), Some(Ok(limit))) = (Quantity::from_value(value), limit.map(Quantity::from_value)) else {
+        let (Ok(request), Some(Ok(limit))) =
+            (Quantity::from_value(value), limit.map(Quantity::from_value))
+        else {
             continue;
         };
         let path = Path::new(path.as_str().trim_end_matches(&format!("[{name}]")).to_owned());
@@ -51,6 +53,10 @@ pub(crate) fn not_negative(value: &Value, path: &Path, errors: &mut ErrorList) {
     if let Ok(quantity) = Quantity::from_value(value)
         && quantity.signum() < 0
     {
-        errors.push(Error::invalid(path, quantity.to_string(), "must be greater than or equal to 0"));
+        errors.push(Error::invalid(
+            path,
+            quantity.to_string(),
+            "must be greater than or equal to 0",
+        ));
     }
 }

@@ -27,7 +27,11 @@ pub(crate) fn template(template: &Value, path: &Path, more: &[&str], errors: &mu
         errors.invalid_each(&path, value, api::names::label_value(value));
     }
     for key in map(template, "/metadata/annotations").into_iter().flat_map(serde_json::Map::keys) {
-        errors.invalid_each(&path.child("annotations"), key, api::names::qualified_name(&key.to_lowercase()));
+        errors.invalid_each(
+            &path.child("annotations"),
+            key,
+            api::names::qualified_name(&key.to_lowercase()),
+        );
     }
     let nothing = json!({});
     let spec = template.get("spec").filter(|spec| spec.is_object()).unwrap_or(&nothing);
@@ -62,7 +66,12 @@ pub(crate) fn selected(spec: &Value, kind: &str, more: &[&str], errors: &mut Err
 }
 
 /// A selector that does not select its own template.
-pub(crate) fn mismatch(selector: &LabelSelector, template: &Value, path: &Path, errors: &mut ErrorList) {
+pub(crate) fn mismatch(
+    selector: &LabelSelector,
+    template: &Value,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     if selector.requirements().is_empty() {
         return;
     }
@@ -95,8 +104,13 @@ pub(crate) fn replica_counts(status: &Value, bounded: &[&str], errors: &mut Erro
         super::not_negative(status, &path, field, errors);
     }
     for field in bounded {
-        if let Some(found) = number(status, &format!("/{field}")).filter(|found| *found > replicas) {
-            errors.push(Error::invalid(&path.child(field), found, "cannot be greater than status.replicas"));
+        if let Some(found) = number(status, &format!("/{field}")).filter(|found| *found > replicas)
+        {
+            errors.push(Error::invalid(
+                &path.child(field),
+                found,
+                "cannot be greater than status.replicas",
+            ));
         }
     }
 }

@@ -9,7 +9,11 @@ use serde_json::Value;
 use crate::object::{items, text};
 
 /// The names of all volumes that are well formed; the rest is refused.
-pub(crate) fn all<'a>(volumes: &'a [Value], path: &Path, errors: &mut ErrorList) -> BTreeSet<&'a str> {
+pub(crate) fn all<'a>(
+    volumes: &'a [Value],
+    path: &Path,
+    errors: &mut ErrorList,
+) -> BTreeSet<&'a str> {
     let mut names = BTreeSet::new();
     for (at, volume) in volumes.iter().enumerate() {
         let path = path.index(at);
@@ -32,8 +36,12 @@ pub(crate) fn all<'a>(volumes: &'a [Value], path: &Path, errors: &mut ErrorList)
 }
 
 fn source(volume: &Value, path: &Path, errors: &mut ErrorList) {
-    let sources: Vec<(&String, &Value)> =
-        volume.as_object().into_iter().flatten().filter(|(key, value)| *key != "name" && !value.is_null()).collect();
+    let sources: Vec<(&String, &Value)> = volume
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(key, value)| *key != "name" && !value.is_null())
+        .collect();
     for (name, _) in sources.iter().skip(1) {
         errors.push(Error::forbidden(&path.child(name), "may not specify more than 1 volume type"));
     }
@@ -59,7 +67,11 @@ fn source(volume: &Value, path: &Path, errors: &mut ErrorList) {
         "hostPath" => {
             needs("path", errors);
             if text(source, "/path").split('/').any(|part| part == "..") {
-                errors.push(Error::invalid(&path.child("path"), text(source, "/path"), "must not contain '..'"));
+                errors.push(Error::invalid(
+                    &path.child("path"),
+                    text(source, "/path"),
+                    "must not contain '..'",
+                ));
             }
         }
         "nfs" => {

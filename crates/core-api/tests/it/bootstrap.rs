@@ -23,14 +23,20 @@ async fn each_object_is_accepted() {
             .resources()
             .find(|resource| resource.kind == kind && resource.group == group)
             .unwrap_or_else(|| panic!("{kind} is not served"));
-        let base = if group.is_empty() { format!("/api/{name}") } else { format!("/apis/{version}") };
+        let base =
+            if group.is_empty() { format!("/api/{name}") } else { format!("/apis/{version}") };
         let place = match object["metadata"]["namespace"].as_str() {
             Some(namespace) => format!("/namespaces/{namespace}"),
             None => String::new(),
         };
-        let answer = cluster.create(&format!("{base}{place}/{}", resource.plural), object.clone()).await;
+        let answer =
+            cluster.create(&format!("{base}{place}/{}", resource.plural), object.clone()).await;
         // The test's cluster has `default` already.
-        assert!(answer.code == 201 || object["metadata"]["name"] == "default", "{object}: {}", answer.body);
+        assert!(
+            answer.code == 201 || object["metadata"]["name"] == "default",
+            "{object}: {}",
+            answer.body
+        );
     }
     let image = cluster.get("/apis/config.openshift.io/v1/images/cluster").await;
     assert_eq!(image.code, 200, "{}", image.body);

@@ -11,7 +11,9 @@ async fn groups_come_in_the_order_that_gives_bare_names_their_meaning() {
     let cluster = Cluster::new().await;
     let catalog = cluster.server().catalog();
     let groups: Vec<&str> = catalog.groups().iter().map(|group| group.name.as_str()).collect();
-    let at = |name: &str| groups.iter().position(|group| *group == name).unwrap_or_else(|| panic!("{name}"));
+    let at = |name: &str| {
+        groups.iter().position(|group| *group == name).unwrap_or_else(|| panic!("{name}"))
+    };
     assert_eq!(groups.first(), Some(&""));
     let order = [
         "apps",
@@ -40,13 +42,26 @@ async fn groups_come_in_the_order_that_gives_bare_names_their_meaning() {
 async fn every_kind_has_a_shape_a_singular_and_columns_whose_first_is_its_name() {
     let cluster = Cluster::new().await;
     for resource in cluster.server().catalog().resources() {
-        assert!(!resource.singular.is_empty() && resource.singular == resource.singular.to_lowercase());
+        assert!(
+            !resource.singular.is_empty() && resource.singular == resource.singular.to_lowercase()
+        );
         for version in &resource.versions {
             let shape = version.schema.view().object();
-            assert!(shape.is_some(), "{}.{}/{} has no shape", resource.plural, resource.group, version.name);
+            assert!(
+                shape.is_some(),
+                "{}.{}/{} has no shape",
+                resource.plural,
+                resource.group,
+                version.name
+            );
             let names = version.columns.iter().filter(|column| column.format == "name").count();
             let review = matches!(resource.source, Source::Virtual(_));
-            assert!(names == 1 || review, "{}.{}: {names} name columns", resource.plural, resource.group);
+            assert!(
+                names == 1 || review,
+                "{}.{}: {names} name columns",
+                resource.plural,
+                resource.group
+            );
         }
     }
 }
@@ -55,9 +70,14 @@ async fn every_kind_has_a_shape_a_singular_and_columns_whose_first_is_its_name()
 async fn custom_resources_of_openshift_refuse_what_custom_resources_refuse() {
     let cluster = Cluster::new().await;
     for resource in cluster.server().catalog().resources() {
-        let custom = matches!(resource.group.as_str(), "config.openshift.io" | "operator.openshift.io");
+        let custom =
+            matches!(resource.group.as_str(), "config.openshift.io" | "operator.openshift.io");
         if custom {
-            assert!(resource.versions.iter().all(|version| !version.protobuf), "{}", resource.plural);
+            assert!(
+                resource.versions.iter().all(|version| !version.protobuf),
+                "{}",
+                resource.plural
+            );
         }
     }
 }

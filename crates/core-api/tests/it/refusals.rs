@@ -18,7 +18,9 @@ async fn creations() {
     let pod = |spec: Value| json!({"metadata": {"name": "x"}, "spec": spec});
     let container = |more: Value| {
         let mut one = json!({"name": "c", "image": "i"});
-        one.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        one.as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().cloned().unwrap_or_default());
         json!({"automountServiceAccountToken": false, "containers": [one]})
     };
     let table = [
@@ -37,10 +39,16 @@ async fn creations() {
             deployment(changed(workload(), "/template/spec/containers", json!([{"name": "c"}]))),
             "Deployment.apps \"x\" is invalid: spec.template.spec.containers[0].image: Required value",
         ),
-        (format!("{core}/pods"), pod(json!({"containers": []})), "Pod \"x\" is invalid: spec.containers: Required value"),
         (
             format!("{core}/pods"),
-            pod(container(json!({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}))),
+            pod(json!({"containers": []})),
+            "Pod \"x\" is invalid: spec.containers: Required value",
+        ),
+        (
+            format!("{core}/pods"),
+            pod(container(
+                json!({"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}),
+            )),
             "Pod \"x\" is invalid: spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
         ),
         (
@@ -121,7 +129,12 @@ async fn creations() {
 async fn changes_of_what_does_not_change() {
     let cluster = Cluster::new().await;
     let (core, apps) = ("/api/v1/namespaces/n", "/apis/apps/v1/namespaces/n");
-    cluster.made(&format!("{apps}/deployments"), json!({"metadata": {"name": "d"}, "spec": workload()})).await;
+    cluster
+        .made(
+            &format!("{apps}/deployments"),
+            json!({"metadata": {"name": "d"}, "spec": workload()}),
+        )
+        .await;
     let secret = json!({"metadata": {"name": "s"}, "immutable": true, "data": {"k": "dg=="}});
     cluster.made(&format!("{core}/secrets"), secret).await;
     cluster.made(&format!("{core}/services"), json!({"metadata": {"name": "v"}, "spec": {"clusterIP": "172.30.0.7", "ports": [{"port": 1}]}})).await;
@@ -173,7 +186,8 @@ async fn a_pod_changes_its_image_and_little_else() {
     assert_eq!(answer.code, 200, "{}", answer.body);
     assert_eq!(answer.body["metadata"]["generation"], 2);
     let command = json!({"spec": {"containers": [{"name": "c", "command": ["x"]}]}});
-    let answer = cluster.ask(&admin, "PATCH", &format!("{pods}/p"), &strategic, Some(&command)).await;
+    let answer =
+        cluster.ask(&admin, "PATCH", &format!("{pods}/p"), &strategic, Some(&command)).await;
     let begin = "Pod \"p\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,";
     assert!(answer.message().starts_with(begin), "{}", answer.body);
 }

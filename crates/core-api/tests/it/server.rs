@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
+use api::status::Status;
 use apimachinery::auth::{Authenticator, Vouched};
 use apimachinery::body;
 use apimachinery::catalog::Catalog;
 use apimachinery::server::Server;
 use apimachinery::storage::Storage;
-use api::status::Status;
 use async_trait::async_trait;
 use core_api::{NotHere, Parts, RbacAuthorizer, Settings, SharedPolicy};
 use http::request::Parts as Head;
@@ -75,7 +75,9 @@ impl Cluster {
         for name in ["default", "n"] {
             cluster.made("/api/v1/namespaces", json!({"metadata": {"name": name}})).await;
         }
-        cluster.made("/api/v1/namespaces/n/serviceaccounts", json!({"metadata": {"name": "default"}})).await;
+        cluster
+            .made("/api/v1/namespaces/n/serviceaccounts", json!({"metadata": {"name": "default"}}))
+            .await;
         cluster
     }
 
@@ -101,7 +103,8 @@ impl Cluster {
         request.extensions_mut().insert(Vouched(who.clone()));
         let response = self.server.handle(request).await;
         let code = response.status().as_u16();
-        let warnings = response.headers().get_all("warning").iter().filter_map(|value| value.to_str().ok());
+        let warnings =
+            response.headers().get_all("warning").iter().filter_map(|value| value.to_str().ok());
         let warnings = warnings.map(str::to_owned).collect();
         let bytes = response.into_body().collect().await.expect("a body").to_bytes();
         let body = serde_json::from_slice(&bytes)
@@ -137,7 +140,8 @@ impl Cluster {
     /// The cells of the only row of a table, by the names of its columns.
     pub async fn row(&self, target: &str) -> Value {
         let accept = [("accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json")];
-        let answer = self.ask(&user("admin", &["system:masters"]), "GET", target, &accept, None).await;
+        let answer =
+            self.ask(&user("admin", &["system:masters"]), "GET", target, &accept, None).await;
         assert_eq!(answer.body["kind"], "Table", "{target}: {}", answer.body);
         let names = answer.body["columnDefinitions"].as_array().cloned().unwrap_or_default();
         let cells = answer.body["rows"][0]["cells"].as_array().cloned().unwrap_or_default();

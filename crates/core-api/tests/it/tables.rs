@@ -9,15 +9,31 @@ use crate::server::{Cluster, template, workload};
 async fn the_guides_columns() {
     let cluster = Cluster::new().await;
     let n = "/api/v1/namespaces/n";
-    cluster.made(&format!("{n}/pods"), json!({"metadata": {"name": "p"}, "spec": template()["spec"]})).await;
+    cluster
+        .made(&format!("{n}/pods"), json!({"metadata": {"name": "p"}, "spec": template()["spec"]}))
+        .await;
     let pod = cluster.row(&format!("{n}/pods")).await;
-    assert_eq!((&pod["Ready"], &pod["Status"], &pod["Restarts"]), (&json!("0/1"), &json!("Pending"), &json!("0")));
+    assert_eq!(
+        (&pod["Ready"], &pod["Status"], &pod["Restarts"]),
+        (&json!("0/1"), &json!("Pending"), &json!("0"))
+    );
     assert_eq!((&pod["IP"], &pod["Node"]), (&json!("<none>"), &json!("<none>")));
 
-    cluster.made("/apis/apps/v1/namespaces/n/deployments", json!({"metadata": {"name": "d"}, "spec": workload()})).await;
+    cluster
+        .made(
+            "/apis/apps/v1/namespaces/n/deployments",
+            json!({"metadata": {"name": "d"}, "spec": workload()}),
+        )
+        .await;
     let row = cluster.row("/apis/apps/v1/namespaces/n/deployments").await;
-    assert_eq!((&row["Ready"], &row["Up-to-date"], &row["Available"]), (&json!("0/1"), &json!(0), &json!(0)));
-    assert_eq!((&row["Containers"], &row["Images"], &row["Selector"]), (&json!("c"), &json!("i:1"), &json!("a=b")));
+    assert_eq!(
+        (&row["Ready"], &row["Up-to-date"], &row["Available"]),
+        (&json!("0/1"), &json!(0), &json!(0))
+    );
+    assert_eq!(
+        (&row["Containers"], &row["Images"], &row["Selector"]),
+        (&json!("c"), &json!("i:1"), &json!("a=b"))
+    );
 
     cluster
         .made(&format!("{n}/secrets"), json!({"metadata": {"name": "s"}, "stringData": {"k": "v"}}))
@@ -40,7 +56,10 @@ async fn the_guides_columns() {
     }});
     cluster.made(&format!("{n}/persistentvolumeclaims"), claim).await;
     let row = cluster.row(&format!("{n}/persistentvolumeclaims")).await;
-    assert_eq!((&row["Status"], &row["Capacity"], &row["VolumeMode"]), (&json!("Pending"), &json!(""), &json!("Filesystem")));
+    assert_eq!(
+        (&row["Status"], &row["Capacity"], &row["VolumeMode"]),
+        (&json!("Pending"), &json!(""), &json!("Filesystem"))
+    );
 }
 
 #[tokio::test]
@@ -53,7 +72,10 @@ async fn services_show_addresses_and_ports() {
     }});
     cluster.made(services, object).await;
     let row = cluster.row(services).await;
-    assert_eq!((&row["Cluster-IP"], &row["Port(s)"]), (&json!("172.30.0.9"), &json!("80:30001/TCP")));
+    assert_eq!(
+        (&row["Cluster-IP"], &row["Port(s)"]),
+        (&json!("172.30.0.9"), &json!("80:30001/TCP"))
+    );
     assert_eq!((&row["External-IP"], &row["Selector"]), (&json!("<none>"), &json!("a=b")));
 }
 
@@ -69,10 +91,17 @@ async fn events_are_shown_in_both_forms() {
     let other = cluster.get("/apis/events.k8s.io/v1/namespaces/n/events/e").await.body;
     assert_eq!(other["apiVersion"], "events.k8s.io/v1");
     assert_eq!((&other["regarding"]["name"], &other["note"]), (&json!("p"), &json!(" it runs ")));
-    assert_eq!((&other["deprecatedCount"], &other["deprecatedSource"]["component"]), (&json!(3), &json!("kubelet")));
+    assert_eq!(
+        (&other["deprecatedCount"], &other["deprecatedSource"]["component"]),
+        (&json!(3), &json!("kubelet"))
+    );
     for target in ["/api/v1/namespaces/n/events", "/apis/events.k8s.io/v1/namespaces/n/events"] {
         let row = cluster.row(target).await;
-        assert_eq!((&row["Object"], &row["Message"]), (&json!("pod/p"), &json!("it runs")), "{target}");
+        assert_eq!(
+            (&row["Object"], &row["Message"]),
+            (&json!("pod/p"), &json!("it runs")),
+            "{target}"
+        );
         assert_eq!((&row["Count"], &row["Source"]), (&json!("3"), &json!("kubelet")), "{target}");
     }
     let selected = cluster.get("/api/v1/events?fieldSelector=involvedObject.name%3Dq").await;

@@ -24,10 +24,7 @@ fn suite(dialect: Dialect) -> (usize, Vec<String>) {
             let result = apply(test["doc"].clone(), test["patch"].clone(), dialect);
             let right = match (&result, test.get("expected")) {
                 (Ok(value), Some(expected)) => value == expected,
-                (Ok(value), None) => {
-                    test.get("error").is_none() && *value == test["doc"]
-                        || test.get("error").is_none()
-                }
+                (Ok(_), None) => test.get("error").is_none(),
                 (Err(_), _) => test.get("error").is_some(),
             };
             if !right {

@@ -47,7 +47,9 @@ fn retry(local: Local, server: Arc<Server>, name: String) {
             match local.get(&format!("/api/v1/namespaces/{name}")).await {
                 Ok(namespace) => match reconcile(&local, &server, &namespace).await {
                     Ok(()) => return,
-                    Err(status) => tracing::debug!(namespace = name, error = %status.message, "not yet"),
+                    Err(status) => {
+                        tracing::debug!(namespace = name, error = %status.message, "not yet");
+                    }
                 },
                 Err(status) if status.is(Reason::NotFound) => return,
                 Err(_) => {}
@@ -57,21 +59,27 @@ fn retry(local: Local, server: Arc<Server>, name: String) {
 }
 
 async fn reconcile(local: &Local, server: &Server, namespace: &Value) -> Result<(), Status> {
-    if meta::is_being_deleted(namespace) { finish(local, server, namespace).await } else { furnish(local, namespace).await }
+    if meta::is_being_deleted(namespace) {
+        finish(local, server, namespace).await
+    } else {
+        furnish(local, namespace).await
+    }
 }
 
 /// What a namespace has from its beginning; what is there is left alone.
 async fn furnish(local: &Local, namespace: &Value) -> Result<(), Status> {
     let name = meta::name(namespace);
     for account in ACCOUNTS {
-        let object = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
+        let object =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}});
         made(local.create(&format!("/api/v1/namespaces/{name}/serviceaccounts"), &object).await)?;
     }
     for binding in rbac::namespace_bindings(name) {
         let mut object = serde_json::to_value(&binding).map_err(Status::internal)?;
         object["apiVersion"] = "rbac.authorization.k8s.io/v1".into();
         object["kind"] = "RoleBinding".into();
-        let collection = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{name}/rolebindings");
+        let collection =
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{name}/rolebindings");
         made(local.create(&collection, &object).await)?;
     }
     Ok(())
@@ -80,7 +88,11 @@ async fn furnish(local: &Local, namespace: &Value) -> Result<(), Status> {
 /// Made, or there already, or too late.
 fn made(result: Result<Value, Status>) -> Result<(), Status> {
     match result {
-        Err(status) if !status.is(Reason::AlreadyExists) && !status.is(Reason::NotFound) && status.code != 403 => {
+        Err(status)
+            if !status.is(Reason::AlreadyExists)
+                && !status.is(Reason::NotFound)
+                && status.code != 403 =>
+        {
             Err(status)
         }
         _ => Ok(()),
@@ -98,7 +110,11 @@ async fn finish(local: &Local, server: &Server, namespace: &Value) -> Result<(),
             continue;
         }
         let version = resource.versions.first().map_or("", |v| &v.name);
-        let root = if resource.group.is_empty() { format!("/api/{version}") } else { format!("/apis/{}/{version}", resource.group) };
+        let root = if resource.group.is_empty() {
+            format!("/api/{version}")
+        } else {
+            format!("/apis/{}/{version}", resource.group)
+        };
         let collection = format!("{root}/namespaces/{name}/{}", resource.plural);
         let list = local.get(&collection).await?;
         if list["items"].as_array().is_none_or(Vec::is_empty) {

@@ -33,7 +33,10 @@ async fn follow(local: Local, policy: Arc<SharedPolicy>, kind: &str, plural: &st
         match local.watch(&target).await {
             Ok(mut events) => {
                 while let Some(event) = events.next().await {
-                    let at = (meta::namespace(&event.object).to_owned(), meta::name(&event.object).to_owned());
+                    let at = (
+                        meta::namespace(&event.object).to_owned(),
+                        meta::name(&event.object).to_owned(),
+                    );
                     match event.kind.as_str() {
                         "ADDED" | "MODIFIED" => {
                             policy.set(&event.object);

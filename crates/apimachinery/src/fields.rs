@@ -81,8 +81,14 @@ pub fn record(call: &Call, writer: &Writer, old: Option<&Value>, new: &mut Value
 ///
 /// # Errors
 /// 409 with the managers that own what it would change; 400 and 500 for what cannot be read.
-pub fn apply(call: &Call, writer: &Writer, live: Option<&Value>, applied: &Value) -> Result<Value, Status> {
-    let result = with_request(call, writer, |request| apply_to(request, live, applied, writer.force));
+pub fn apply(
+    call: &Call,
+    writer: &Writer,
+    live: Option<&Value>,
+    applied: &Value,
+) -> Result<Value, Status> {
+    let result =
+        with_request(call, writer, |request| apply_to(request, live, applied, writer.force));
     let mut object = result.map_err(|error| refused(&error))?;
     api::builtin::normalise(&call.version().schema, &mut object);
     Ok(object)

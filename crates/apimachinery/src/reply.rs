@@ -86,7 +86,8 @@ pub fn render(call: &Call, answer: Answer) -> Result<Response, Status> {
                 bytes(StatusCode::OK, Encoding::Json, list_bytes(call, &list))
             }
             _ => {
-                let objects: Vec<Value> = list.entries.iter().map(|entry| in_version(call, entry)).collect();
+                let objects: Vec<Value> =
+                    list.entries.iter().map(|entry| in_version(call, entry)).collect();
                 render_list(call, &list.meta, &objects)?
             }
         },

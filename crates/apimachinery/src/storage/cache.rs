@@ -391,8 +391,7 @@ mod tests {
     }
 
     fn app_a() -> Selection {
-        let matches: Predicate =
-            Arc::new(|e| e.label("app") == Some("a"));
+        let matches: Predicate = Arc::new(|e| e.label("app") == Some("a"));
         Selection { namespace: "n".into(), name: None, matches: Some(matches) }
     }
 

@@ -56,6 +56,12 @@ pub(crate) fn run(up: &Up) -> Result<ExitCode> {
         println!("The API is ready: https://{}", control_plane.address()?);
         println!("  export KUBECONFIG={}", control_plane.kubeconfig().display());
         println!("  kubectl get namespaces");
+        println!("To log in as the first administrator:");
+        println!(
+            "  oc login -u kubeadmin -p \"$(cat {})\" https://{}",
+            control_plane.password().display(),
+            control_plane.address()?
+        );
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -67,3 +67,10 @@ fn bearer(request: &Parts) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
+
+#[async_trait]
+impl BearerTokens for oauth::OAuthTokens {
+    async fn user(&self, token: &str) -> Result<Option<UserInfo>, Status> {
+        self.authenticate(token).await
+    }
+}

@@ -6,6 +6,9 @@
 //!   lock                    held while `berth up` runs
 //!   version                 the format of this directory
 //!   admin.kubeconfig        0600, for kubectl and oc
+//!   kubeadmin-password      0600, of the first administrator
+//!   session.key             0600, signs the login page's cookies
+//!   cluster-id              the cluster's own uid
 //!   pki/                    0700: ca.{crt,key}, serving.{crt,key}, admin.{crt,key}, accounts.key
 //!   store/                  the API's objects (SQLite)
 //! ```

@@ -14,6 +14,7 @@ mod bootstrap;
 mod controllers;
 mod data_dir;
 mod identity;
+mod login;
 mod paths;
 mod run;
 

@@ -13,6 +13,8 @@ use apimachinery::server::Server;
 use apimachinery::storage::Storage;
 use apistore::{Sqlite, Store, compaction, sqlite};
 use core_api::{NotHere, Parts, RbacAuthorizer, SharedPolicy};
+use oauth::OAuthServer;
+use oauth::scope::ScopeAuthorizer;
 use rbac::UserInfo;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
@@ -21,7 +23,7 @@ use crate::accounts::Accounts;
 use crate::authenticate::Credentials;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::identity::{IdentityError, Keys, serving_names};
-use crate::{bootstrap, controllers, paths};
+use crate::{bootstrap, controllers, login, paths};
 
 /// What an administrator sets.
 #[derive(Debug, Clone)]
@@ -59,6 +61,9 @@ pub enum StartError {
         /// Why it does not.
         source: std::io::Error,
     },
+    /// The administrator's password cannot be made.
+    #[error("password of kubeadmin: {0}")]
+    Password(String),
     /// The first objects could not be made.
     #[error("first objects: {0}")]
     Bootstrap(String),
@@ -72,6 +77,7 @@ pub struct ControlPlane {
     keys: Arc<Keys>,
     store: Arc<Sqlite>,
     ready: Arc<AtomicBool>,
+    oauth: Arc<OAuthServer>,
     tasks: tokio::task::JoinSet<()>,
 }
 
@@ -101,8 +107,21 @@ impl ControlPlane {
         let storage = Storage::new(shared.clone(), "/");
         storage.start().await?;
 
+        let host = if settings.bind.is_unspecified() {
+            "127.0.0.1".to_owned()
+        } else {
+            settings.bind.to_string()
+        };
+        let url = format!("https://{}", host_port(&host, address.port()));
+        let oauth = OAuthServer::new(&oauth::Settings::new(url.clone(), login::session_key(&dir)?))
+            .map_err(IdentityError::Key)?;
+
         let policy = Arc::new(SharedPolicy::default());
-        let authorizer: Arc<dyn Authorizer> = Arc::new(RbacAuthorizer::new(policy.clone()));
+        let roles = policy.clone();
+        let authorizer: Arc<dyn Authorizer> = Arc::new(ScopeAuthorizer::new(
+            Arc::new(RbacAuthorizer::new(policy.clone())),
+            Arc::new(move |role| roles.read().cluster_role_rules(role).map(<[_]>::to_vec)),
+        ));
         let accounts = Arc::new(Accounts::new(keys.clone(), &storage));
         let parts = Parts {
             storage,
@@ -114,21 +133,18 @@ impl ControlPlane {
         };
         let ready = Arc::new(AtomicBool::new(false));
         let catalog = Catalog::new(core_api::resources(&parts));
-        let credentials = Arc::new(Credentials::new(accounts, Vec::new()));
+        let credentials = Arc::new(Credentials::new(accounts, vec![oauth.tokens()]));
         let mut server = Server::new(catalog, credentials, authorizer)
-            .with_paths(Arc::new(paths::Own::new(keys.clone(), ready.clone())));
+            .with_paths(Arc::new(paths::Own::new(keys.clone(), ready.clone())))
+            .with_paths(oauth.clone())
+            .with_admission(oauth.admission());
         for plugin in core_api::admission(&parts) {
             server = server.with_admission(plugin);
         }
         let server = Arc::new(server);
 
         let local = Local::new(server.clone(), own("apiserver"));
-        let host = if settings.bind.is_unspecified() {
-            "127.0.0.1".to_owned()
-        } else {
-            settings.bind.to_string()
-        };
-        let url = format!("https://{}", host_port(&host, address.port()));
+        oauth.connect(Local::new(server.clone(), own("oauth")));
         let about = core_api::bootstrap::About {
             issuer: url.clone(),
             registry: settings.registry.clone(),
@@ -138,6 +154,7 @@ impl ControlPlane {
         bootstrap::run(&local, &server.catalog(), &policy, &about, &parts.settings)
             .await
             .map_err(|status| StartError::Bootstrap(status.message))?;
+        login::kubeadmin(&dir, &local).await?;
         dir.write("admin.kubeconfig", &keys.kubeconfig(&url))?;
 
         let mut tasks = tokio::task::JoinSet::new();
@@ -149,9 +166,10 @@ impl ControlPlane {
             Local::new(server.clone(), own("namespace-controller")),
             server.clone(),
         ));
+        tasks.spawn(oauth.tokens().run());
         tasks.spawn(compaction::run(shared, compaction::Policy::default()));
         ready.store(true, Ordering::Relaxed);
-        Ok(Self { dir, listener, server, keys, store, ready, tasks })
+        Ok(Self { dir, listener, server, keys, store, ready, oauth, tasks })
     }
 
     /// Where the API listens.
@@ -166,6 +184,12 @@ impl ControlPlane {
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
         self.dir.join("admin.kubeconfig")
+    }
+
+    /// Where the first administrator's password is kept.
+    #[must_use]
+    pub fn password(&self) -> PathBuf {
+        self.dir.join(login::PASSWORD_FILE)
     }
 
     /// The server, for what runs in the same process.
@@ -193,6 +217,8 @@ impl ControlPlane {
         )
         .await;
         self.tasks.shutdown().await;
+        // The two hold each other.
+        self.oauth.disconnect();
         self.store.close();
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! `berth up`: the embedded control plane in the foreground.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,15 +54,8 @@ pub(crate) fn run(up: &Up) -> Result<ExitCode> {
         let registry = "image-registry.openshift-image-registry.svc:5000".to_owned();
         let settings = Settings { data_dir, bind: up.bind, api_port: up.api_port, registry };
         let control_plane = ControlPlane::start(&settings).await?;
-        println!("The API is ready: https://{}", control_plane.address()?);
-        println!("  export KUBECONFIG={}", control_plane.kubeconfig().display());
-        println!("  kubectl get namespaces");
-        println!("To log in as the first administrator:");
-        println!(
-            "  oc login -u kubeadmin -p \"$(cat {})\" https://{}",
-            control_plane.password().display(),
-            control_plane.address()?
-        );
+        // Whoever reads this may have gone; the control plane goes on.
+        let _ = std::io::stdout().write_all(greeting(&control_plane)?.as_bytes());
         let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -72,6 +66,17 @@ pub(crate) fn run(up: &Up) -> Result<ExitCode> {
         control_plane.serve(stop).await?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// What is printed once everything answers.
+fn greeting(control_plane: &ControlPlane) -> Result<String> {
+    let url = format!("https://{}", control_plane.address()?);
+    Ok(format!(
+        "The API is ready: {url}\n  export KUBECONFIG={}\n  kubectl get namespaces\nTo log in as the first \
+         administrator:\n  oc login -u kubeadmin -p \"$(cat {})\" {url}\n",
+        control_plane.kubeconfig().display(),
+        control_plane.password().display(),
+    ))
 }
 
 /// Root's data is the machine's, anybody else's their own.

@@ -184,13 +184,14 @@ impl Client {
         Ok(answer.into_inner())
     }
 
-    /// What may change something is sent once: a second time it might be done twice.
+    /// What may change something is sent once: a second time it might be done twice. A member that was not even
+    /// connected to is no such time.
     async fn once<Q, A>(&self, path: &'static str, request: Q) -> Result<A, Status>
     where
-        Q: Message + Send + Sync + 'static,
+        Q: Message + Clone + Send + Sync + 'static,
         A: Message + Default + Send + Sync + 'static,
     {
-        self.in_time(self.unary(path, request)).await
+        self.until(path, request, never_sent).await
     }
 
     /// What changes nothing that matters is tried until the time is over.
@@ -199,15 +200,34 @@ impl Client {
         Q: Message + Clone + Send + Sync + 'static,
         A: Message + Default + Send + Sync + 'static,
     {
-        self.in_time(async {
+        self.until(path, request, away).await
+    }
+
+    /// Tries while the failure is of that kind and the time is not over; the last failure counts.
+    async fn until<Q, A>(
+        &self,
+        path: &'static str,
+        request: Q,
+        again: fn(&Status) -> bool,
+    ) -> Result<A, Status>
+    where
+        Q: Message + Clone + Send + Sync + 'static,
+        A: Message + Default + Send + Sync + 'static,
+    {
+        let mut last = None;
+        let tries = async {
             loop {
                 match self.unary(path, request.clone()).await {
-                    Err(status) if away(&status) => tokio::time::sleep(PAUSE).await,
+                    Err(status) if again(&status) => last = Some(status),
                     other => return other,
                 }
+                tokio::time::sleep(PAUSE).await;
             }
-        })
-        .await
+        };
+        match self.in_time(tries).await {
+            Err(status) if status.code() == Code::DeadlineExceeded => Err(last.unwrap_or(status)),
+            other => other,
+        }
     }
 }
 
@@ -224,6 +244,18 @@ fn tls_config(tls: &Tls) -> ClientTlsConfig {
         config = config.domain_name(name);
     }
     config
+}
+
+/// There was no connection to send the request on.
+fn never_sent(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        if error.is::<tonic::ConnectError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The connection, not the request, is what failed.

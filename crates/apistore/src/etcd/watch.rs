@@ -66,7 +66,7 @@ impl Watching {
             asked,
             progress,
         };
-        watching.open().await?;
+        watching.reopen(config.timeout).await?;
         Ok(Box::pin(futures_util::stream::unfold(Some(watching), |watching| async move {
             let mut watching = watching?;
             match watching.next().await {
@@ -82,7 +82,7 @@ impl Watching {
                 return Ok(item);
             }
             let Some((stream, requests)) = &mut self.stream else {
-                self.reopen().await?;
+                self.reopen(self.patience).await?;
                 continue;
             };
             tokio::select! {
@@ -103,8 +103,8 @@ impl Watching {
         }
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
-        let (end, mut pause) = (Instant::now() + self.patience, PAUSE);
+    async fn reopen(&mut self, patience: Duration) -> Result<(), Error> {
+        let (end, mut pause) = (Instant::now() + patience, PAUSE);
         loop {
             match self.open().await {
                 Err(Error::Unavailable(reason)) => {

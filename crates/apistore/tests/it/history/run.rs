@@ -15,6 +15,9 @@ use rand::{Rng, SeedableRng};
 use super::check::{Change, Demand, Op, Segment, State, What};
 use super::{KEYS, key};
 
+/// How long a watcher waits in silence for what was acknowledged, counted in these.
+const SILENCE: Duration = Duration::from_millis(200);
+const SILENCES: usize = 50;
 /// How far behind the first watcher compaction stays.
 const HISTORY: u64 = 400;
 
@@ -387,6 +390,7 @@ async fn watcher(
         let last = segment.changes.last().map_or(segment.after, |change| change.revision);
         mine.max().is_some_and(|target| last >= target)
     };
+    let mut silences = 0;
     'watching: while !arrived(&segment) {
         let after = segment.changes.last().map_or(segment.after, |change| change.revision);
         let opened = store.watch(prefix, after).await;
@@ -400,8 +404,13 @@ async fn watcher(
                     left -= 1;
                     let next = tokio::select! {
                         next = changes.next() => next,
-                        () = tokio::time::sleep(Duration::from_millis(200)) => {
+                        () = tokio::time::sleep(SILENCE) => {
                             if arrived(&segment) {
+                                break 'watching;
+                            }
+                            silences += usize::from(!shared.target.lock().is_empty());
+                            if silences == SILENCES {
+                                shared.anomalies.lock().push(format!("watch {index} lacks the last changes"));
                                 break 'watching;
                             }
                             continue;

@@ -27,7 +27,8 @@ use crate::request::accept::clauses;
 pub use types::scale_schema;
 
 const JSON: &str = "application/json";
-const PROTOBUF_V2: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// Clients ask for `…v2@v1.0+protobuf`, but an `@` in an answer's type is an error to them; upstream answers so, too.
+const PROTOBUF_V2: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// The documents of the present catalog.
 #[derive(Default)]

@@ -80,6 +80,13 @@ impl Call {
         self.resource.api_version(self.version)
     }
 
+    /// Group, requested version and kind.
+    #[must_use]
+    pub fn kind(&self) -> api::GroupVersionKind {
+        let (group, kind) = (self.resource.group.as_str(), self.resource.kind.as_str());
+        api::GroupVersionKind::new(group, self.version().name.as_str(), kind)
+    }
+
     /// Who is recorded as the manager of fields: `fieldManager`, else the client's name from `User-Agent`.
     #[must_use]
     pub fn field_manager(&self) -> String {

@@ -3,13 +3,13 @@
 
 use std::sync::LazyLock;
 
-use api::status::{Cause, Reason, Status};
-use patch::Answer as PatchAnswer;
+use api::status::{Cause, Status};
 use patch::apply::{Error as ApplyError, Request, Set, apply as apply_to, track_update};
 use serde_json::Value;
 
 use crate::context::Call;
 use crate::resource::Source;
+use crate::verb::patch::refused as refused_patch;
 use crate::verb::write::Part;
 
 /// What the main resource of a kind with a status may not set.
@@ -107,12 +107,5 @@ fn refused(error: &ApplyError) -> Status {
             .collect();
         return Status::apply_conflict(causes, error.to_string());
     }
-    let reason = match error.answer() {
-        PatchAnswer::BadRequest => Reason::BadRequest,
-        PatchAnswer::Conflict => Reason::Conflict,
-        PatchAnswer::TooLarge => Reason::RequestEntityTooLarge,
-        PatchAnswer::Invalid => Reason::Invalid,
-        PatchAnswer::Internal => Reason::InternalError,
-    };
-    Status::failure(reason, error.to_string())
+    refused_patch(error.answer(), &error.to_string())
 }

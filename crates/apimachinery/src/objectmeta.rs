@@ -18,7 +18,7 @@ const PLAIN_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion
 ///
 /// # Errors
 /// 400 for a wrong namespace or a `resourceVersion`.
-pub fn for_create(call: &Call, _strategy: &dyn Strategy, object: &mut Value) -> Result<(), Status> {
+pub fn for_create(call: &Call, object: &mut Value) -> Result<(), Status> {
     same_namespace(call, object)?;
     if !meta::resource_version(object).is_empty() {
         return Err(Status::bad_request(
@@ -124,12 +124,7 @@ pub fn validate(call: &Call, strategy: &dyn Strategy, object: &Value) -> ErrorLi
 
 /// What is wrong with a change of the metadata.
 #[must_use]
-pub fn validate_update(
-    call: &Call,
-    strategy: &dyn Strategy,
-    new: &Value,
-    old: &Value,
-) -> ErrorList {
+pub fn validate_update(new: &Value, old: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     let root = Path::new("metadata");
     for field in ["name", "namespace"] {
@@ -152,7 +147,6 @@ pub fn validate_update(
     labels_and_annotations(new, &root, &mut errors);
     finalizers(new, &root, &mut errors);
     owners(new, &root, &mut errors);
-    let _ = (call, strategy);
     errors
 }
 

@@ -358,11 +358,7 @@ impl Server {
         bytes: &[u8],
     ) -> Result<Answer, Status> {
         let schema = &call.version().schema;
-        let kind = api::GroupVersionKind::new(
-            call.resource.group.as_str(),
-            call.version().name.as_str(),
-            call.resource.kind.as_str(),
-        );
+        let kind = call.kind();
         let part = match subresource.map(|sub| &sub.rules) {
             None => write::Part::Main,
             Some(_) => write::Part::Status,
@@ -448,11 +444,7 @@ impl Server {
     ) -> Result<Value, Status> {
         let kind = match subresource {
             Some(sub) => sub.kind.clone(),
-            None => api::GroupVersionKind::new(
-                call.resource.group.as_str(),
-                call.version().name.as_str(),
-                call.resource.kind.as_str(),
-            ),
+            None => call.kind(),
         };
         match rules.body_schema() {
             Some(schema) => codec::shape(call, decoded, &kind, &schema),

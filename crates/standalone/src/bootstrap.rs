@@ -34,26 +34,25 @@ pub async fn run(
             others.push(object);
         }
     }
-    let current = PolicyObjects {
-        cluster_roles: all(local, "clusterroles").await?,
-        roles: all(local, "roles").await?,
-        cluster_role_bindings: all(local, "clusterrolebindings").await?,
-        role_bindings: all(local, "rolebindings").await?,
-    };
-    for repair in repairs(shipped(), &current) {
+    for repair in repairs(shipped(), &current(local).await?) {
         mend(local, repair).await?;
     }
     for object in others {
         create(local, catalog, object).await?;
     }
     // What the controllers will keep true from now on.
-    policy.replace(Policy::new(&PolicyObjects {
+    policy.replace(Policy::new(&current(local).await?));
+    Ok(())
+}
+
+/// All roles and bindings there are.
+async fn current(local: &Local) -> Result<PolicyObjects, Status> {
+    Ok(PolicyObjects {
         cluster_roles: all(local, "clusterroles").await?,
         roles: all(local, "roles").await?,
         cluster_role_bindings: all(local, "clusterrolebindings").await?,
         role_bindings: all(local, "rolebindings").await?,
-    }));
-    Ok(())
+    })
 }
 
 async fn all<T: DeserializeOwned>(local: &Local, resource: &str) -> Result<Vec<T>, Status> {

@@ -408,7 +408,7 @@ impl ResourceStorage {
         let skip = after.unwrap_or(0);
         if let Some(subscription) = cache.subscribe(selection.clone(), after, now) {
             let Subscription { first, revision, mut events, id } = subscription;
-            let tail = async_stream(move |context| events.poll_recv(context));
+            let tail = futures_util::stream::poll_fn(move |context| events.poll_recv(context));
             let stream = futures_util::stream::iter(first).chain(tail).map(Ok);
             let stream: ToldStream = Box::pin(stream.filter(move |told: &Result<Told, _>| {
                 let keep =
@@ -477,11 +477,4 @@ impl Watching {
             storage.resource.cache.ask_progress(*id, *storage.storage.fed.borrow());
         }
     }
-}
-
-/// A stream from a poll function.
-fn async_stream<T>(
-    poll: impl FnMut(&mut std::task::Context<'_>) -> std::task::Poll<Option<T>>,
-) -> impl Stream<Item = T> {
-    futures_util::stream::poll_fn(poll)
 }

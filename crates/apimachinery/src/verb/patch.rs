@@ -84,7 +84,8 @@ impl Decoded {
     }
 }
 
-fn refused(answer: PatchAnswer, message: &str) -> Status {
+/// What is answered to a patch that does not apply.
+pub(crate) fn refused(answer: PatchAnswer, message: &str) -> Status {
     let reason = match answer {
         PatchAnswer::BadRequest => Reason::BadRequest,
         PatchAnswer::Conflict => Reason::Conflict,
@@ -124,11 +125,7 @@ async fn by_patch(
         ));
     }
     let schema = &call.version().schema;
-    let gvk = api::GroupVersionKind::new(
-        call.resource.group.as_str(),
-        call.version().name.as_str(),
-        call.resource.kind.as_str(),
-    );
+    let gvk = call.kind();
     let writer = Writer::update(call, part);
     change(call, parts, &writer, part, |old| {
         let new = patch.apply(schema, old.clone())?;
@@ -182,11 +179,7 @@ async fn apply(
         ));
     }
     let schema = &call.version().schema;
-    let gvk = api::GroupVersionKind::new(
-        call.resource.group.as_str(),
-        call.version().name.as_str(),
-        call.resource.kind.as_str(),
-    );
+    let gvk = call.kind();
     let mut applied = codec::shape(call, codec::yaml(bytes)?, &gvk, schema)?;
     if meta::name(&applied).is_empty() {
         meta::set_name(&mut applied, &call.at.name);
@@ -207,7 +200,7 @@ async fn apply(
         }
         let mut object = fields::apply(call, &writer, None, &applied)?;
         meta::remove(&mut object, "resourceVersion");
-        objectmeta::for_create(call, parts.strategy, &mut object)?;
+        objectmeta::for_create(call, &mut object)?;
         match create_named(call, parts, object, writer.clone()).await {
             // Somebody else made it meanwhile: then it is an apply to what is there.
             Err(status) if status.is(Reason::AlreadyExists) => {}

@@ -59,7 +59,7 @@ impl Part {
 /// What validation, admission and the store refuse.
 pub async fn create(call: &Call, parts: &ResourceParts<'_>, body: Value) -> Result<Answer, Status> {
     let mut object = body;
-    objectmeta::for_create(call, parts.strategy, &mut object)?;
+    objectmeta::for_create(call, &mut object)?;
     if !call.at.name.is_empty() && meta::name(&object) != call.at.name {
         return Err(objectmeta::wrong_name(meta::name(&object), &call.at.name));
     }
@@ -169,7 +169,7 @@ pub async fn update(
                 return Err(Status::modified(&call.resource.group_resource(), &name));
             }
             let mut object = body;
-            objectmeta::for_create(call, parts.strategy, &mut object)?;
+            objectmeta::for_create(call, &mut object)?;
             return create_named(call, parts, object, Writer::update(call, part)).await;
         }
     }
@@ -270,7 +270,7 @@ async fn prepare(
         Part::Subresource(_) => {}
     }
     count_generation(parts.strategy, old, new);
-    let mut errors = objectmeta::validate_update(call, parts.strategy, new, old);
+    let mut errors = objectmeta::validate_update(new, old);
     errors.0.extend(
         match part {
             Part::Status => parts.strategy.validate_status(call, new, old),
